@@ -1,0 +1,1 @@
+"""The only place with sockets, blob reads and threads."""

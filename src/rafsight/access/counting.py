@@ -1,0 +1,35 @@
+"""What an answer cost: requests and bytes, counted where they happen."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What was paid so far."""
+
+    requests: int = 0
+    """HTTP requests (for local sources: reads)."""
+    bytes_fetched: int = 0
+    """[bytes] of bodies that came in."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Adds up the cost; shared by the threads of one image."""
+
+    _requests: int = 0
+    _bytes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def count(self, *, requests: int = 0, received: int = 0) -> None:
+        """Add to the cost; `received` in bytes."""
+        with self._lock:
+            self._requests += requests
+            self._bytes += received
+
+    @property
+    def cost(self) -> Cost:
+        """What was paid so far."""
+        with self._lock:
+            return Cost(requests=self._requests, bytes_fetched=self._bytes)

@@ -1,0 +1,1 @@
+"""OCI registries: the client, its conversations and their credentials."""

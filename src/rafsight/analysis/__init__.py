@@ -1,0 +1,1 @@
+"""File contents to an inventory of components. Pure: it declares what it wants and never fetches."""

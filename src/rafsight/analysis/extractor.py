@@ -1,0 +1,100 @@
+"""The contract of an extractor: it declares what it wants, and reads what it is given. It never fetches.
+
+An extractor is a module with one class and one line in `catalogue.py`. Its results depend on the content that it is given
+(and on the base name where it says so), never on the rest of the path or on other files, so that they can be kept by content.
+What joins them (distribution, location, owner) is the engine's.
+
+The engine, in short:
+
+    for wave in 1, 2, ...:
+        rows = files that match the wants of this wave's extractors, and what ReadMore asked for in the last one
+        for each file with its content:
+            for each extractor that wants it: keep what extract(file) yields
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from rafsight.analysis.inventory import Component, Distribution, Inventory, Ownership
+from rafsight.base.errors import ImageFault
+from rafsight.image.selection import Wants
+
+
+class MalformedFile(ImageFault):
+    """A file that an extractor wanted does not follow its format."""
+
+    code = "malformed-file"
+    template = "{what} (at {where})"
+    remedy = "The file is damaged or of a kind that is not known yet; the rest of the image was scanned."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A file, or the parts of it that were fetched."""
+
+    path: bytes
+    """Relative to the root, without a leading slash."""
+    size: int
+    """[bytes] of the whole file."""
+    runs: tuple[tuple[int, bytes], ...]
+    """(offset, content), ordered, not touching; the whole file is ((0, content),)."""
+    companions: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Content of the neighbours that the wants named, by suffix."""
+
+    @property
+    def content(self) -> bytes:
+        """The run that begins at offset 0: the whole file where no part was asked for."""
+        return self.runs[0][1] if self.runs and self.runs[0][0] == 0 else b""
+
+    def slice(self, offset: int, size: int) -> bytes | None:
+        """Return a range if it was fetched (cut at the end of the file), else None: then yield ReadMore."""
+        end = min(offset + size, self.size)
+        for start, content in self.runs:
+            if start <= offset and end <= start + len(content):
+                return content[offset - start : max(end, offset) - start]
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMore:
+    """Yielded alone: call `extract` again, in the next wave, with these ranges of the same file as well."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """(offset, size) [bytes]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Yielded for a part of a file that could not be read, where the rest could."""
+
+    what: str
+
+
+Found = Component | Distribution | Ownership | ReadMore | Skipped
+
+
+def always(inventory: Inventory) -> bool:
+    """Want the files of this extractor whatever was found before."""
+    return True
+
+
+class Extractor(Protocol):
+    """One kind of file."""
+
+    name: ClassVar[str]
+    """`os/dpkg`: stable, for people and for the cache."""
+    version: ClassVar[int]
+    """Raised whenever results change."""
+    wave: ClassVar[int]
+    """1, unless what earlier waves found decides whether it is needed."""
+    wants: ClassVar[Wants]
+    needed: ClassVar[Callable[[Inventory], bool]]
+    """Asked once, before the extractor's wave, with what was found so far."""
+
+    def extract(self, file: FileView) -> Iterator[Found]:
+        """Read one file.
+
+        Raises: MalformedFile; what was yielded before it is kept.
+        """
+        ...

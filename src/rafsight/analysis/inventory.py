@@ -1,0 +1,110 @@
+"""What was found in an image, and what was not looked at. Values only.
+
+This module alone decides what a component is. Names and versions are text (undecodable bytes as surrogate escapes never
+occur: extractors replace them); paths are bytes relative to the root, without a leading slash.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ecosystem(StrEnum):
+    """Kinds of packages, by their purl type."""
+
+    DEB = "deb"
+    APK = "apk"
+    RPM = "rpm"
+    PYPI = "pypi"
+    NPM = "npm"
+
+
+OS_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """An operating system release, as its release files say."""
+
+    id: str
+    """`debian`, `ubuntu`, `alpine`, `almalinux`, ...: os-release ID, lower case."""
+    version: str
+    """VERSION_ID refined by the family's own file (`12.7`, `3.20.3`); empty for rolling releases."""
+    name: str
+    """PRETTY_NAME or what comes closest."""
+    codename: str = ""
+    id_like: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One installed package."""
+
+    ecosystem: Ecosystem
+    name: str
+    """As the package calls itself."""
+    version: str
+    """Whole version: deb `epoch:upstream-revision`, rpm `epoch:version-release` (no epoch where it is 0), apk `version-rN`."""
+    purl: str
+    """Package URL with the distribution's namespace and qualifiers."""
+    arch: str = ""
+    source_name: str = ""
+    """Source package (deb, rpm) or origin (apk); empty for languages."""
+    source_version: str = ""
+    licenses: tuple[str, ...] = ()
+    maintainer: str = ""
+    """deb Maintainer, rpm Vendor, apk maintainer."""
+    modularity: str = ""
+    """rpm modularity label."""
+    locations: tuple[bytes, ...] = ()
+    """Files that say so, ordered."""
+    found_by: str = ""
+    """Name of the extractor."""
+    owned_by: str = ""
+    """Name of the OS package that installed this language package; empty if none did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The files that one OS package installed."""
+
+    package: str
+    official: bool
+    """True if the distribution itself made the package, so that its advisories cover the content."""
+    paths: tuple[bytes, ...]
+
+
+class GapReason(StrEnum):
+    """Why something was not looked at."""
+
+    TOO_LARGE = "too-large"
+    MALFORMED = "malformed"
+    UNSUPPORTED = "unsupported"
+    UNREADABLE = "unreadable"
+    """The bytes could not be had or did not verify."""
+    UNKNOWN_DISTRIBUTION = "unknown-distribution"
+    NO_ADVISORIES = "no-advisories"
+    """The database has nothing about this ecosystem or release."""
+    UNCOMPARABLE_VERSION = "uncomparable-version"
+    NO_PACKAGES = "no-packages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that was not looked at."""
+
+    reason: GapReason
+    subject: str
+    """A path (escaped), an ecosystem, a component: what the gap is about."""
+    detail: str
+    """One sentence for people."""
+    extractor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """All that an analysis found."""
+
+    distribution: Distribution | None
+    components: tuple[Component, ...]
+    """Ordered by ecosystem, name, version, first location."""
+    gaps: tuple[Gap, ...]

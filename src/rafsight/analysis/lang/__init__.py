@@ -1,0 +1,1 @@
+"""Languages: packages as their installers leave them."""

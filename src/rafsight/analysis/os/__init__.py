@@ -1,0 +1,1 @@
+"""Operating systems: the release, and package databases."""

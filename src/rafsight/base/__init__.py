@@ -1,0 +1,1 @@
+"""What everything stands on: errors, events, limits, units, digests."""

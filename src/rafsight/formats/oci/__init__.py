@@ -1,0 +1,1 @@
+"""References, manifests, indexes and configs as the OCI specifications and Nydus write them."""

@@ -1,0 +1,1 @@
+"""An inventory and advisories to findings."""

@@ -1,0 +1,1 @@
+"""Advisory feeds to advisories. Pure parsers."""

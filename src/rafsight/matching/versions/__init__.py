@@ -1,0 +1,1 @@
+"""The order of version numbers, one scheme a file."""

@@ -1,0 +1,1 @@
+"""Shipped for tests, demos and other packages: fake registries, image builders, strategies."""

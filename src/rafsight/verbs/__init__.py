@@ -1,0 +1,1 @@
+"""One verb a file; verbs never import each other."""
