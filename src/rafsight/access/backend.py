@@ -1,4 +1,4 @@
-"""The contract of a place that holds an image's objects: a registry repository, an OCI layout, a folder of blobs, memory."""
+"""The contract of a place that holds an image's objects: a registry repository, an OCI layout, a folder, memory."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -44,7 +44,10 @@ class ShortRead(RegistryFault):
 
 
 class Backend(Protocol):
-    """A place that holds manifests and blobs of one repository. Thread-safe. Every method raises RegistryFault or ImageFault."""
+    """A place that holds manifests and blobs of one repository. Thread-safe.
+
+    Every method raises RegistryFault or ImageFault.
+    """
 
     place: str
     """What people call it: `127.0.0.1:5000/app`, `oci:DIR`."""

@@ -1,8 +1,8 @@
 """The contract of an extractor: it declares what it wants, and reads what it is given. It never fetches.
 
-An extractor is a module with one class and one line in `catalogue.py`. Its results depend on the content that it is given
-(and on the base name where it says so), never on the rest of the path or on other files, so that they can be kept by content.
-What joins them (distribution, location, owner) is the engine's.
+An extractor is a module with one class and one line in `catalogue.py`. Its results depend on the content that it is
+given (and on the base name where it says so), never on the rest of the path or on other files, so that they can be kept
+by content. What joins them (distribution, location, owner) is the engine's.
 
 The engine, in short:
 
@@ -74,7 +74,7 @@ class Skipped:
 Found = Component | Distribution | Ownership | ReadMore | Skipped
 
 
-def always(inventory: Inventory) -> bool:
+def always(inventory: Inventory) -> bool:  # noqa: ARG001
     """Want the files of this extractor whatever was found before."""
     return True
 

@@ -43,9 +43,9 @@ class Component:
     name: str
     """As the package calls itself."""
     version: str
-    """Whole version: deb `epoch:upstream-revision`, rpm `epoch:version-release` (no epoch where it is 0), apk `version-rN`."""
-    purl: str
-    """Package URL with the distribution's namespace and qualifiers."""
+    """Whole: deb `epoch:upstream-revision`, rpm `epoch:version-release` (no epoch where it is 0), apk `version-rN`."""
+    purl: str = ""
+    """Package URL with the distribution's namespace and qualifiers; the engine fills it in."""
     arch: str = ""
     source_name: str = ""
     """Source package (deb, rpm) or origin (apk); empty for languages."""

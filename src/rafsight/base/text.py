@@ -13,7 +13,7 @@ _CONTROL_CATEGORIES: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def escape(value: str | bytes) -> str:
-    """Make a value printable without losing information: control and undecodable bytes become `\\xNN` or `\\uNNNN`."""
+    r"""Make a value printable without losing information: control and undecodable bytes become `\xNN` or `\uNNNN`."""
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
     if text.isprintable() and text.isascii():
         return text

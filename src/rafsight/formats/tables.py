@@ -1,16 +1,16 @@
 """The neutral columns of an image: what every reader of a format hands over, and every writer takes.
 
 RAFS v5, RAFS v6 and tar layers are read into these tables; from here on nobody knows which it was. One row is a
-directory entry (hard links have a row each and share `link_row`), one row is an extent (a slice of one file), one row is a
-chunk (bytes with a digest, used by any number of extents), one row is a unit (the smallest piece of a blob that can be
-decoded on its own: a chunk, a batch of chunks, a zran slice, or a member of a tar stream).
+directory entry (hard links have a row each and share `link_row`), one row is an extent (a slice of one file), one row
+is a chunk (bytes with a digest, used by any number of extents), one row is a unit (the smallest piece of a blob that can
+be decoded on its own: a chunk, a batch of chunks, a zran slice, or a member of a tar stream).
 
     entry --extent_start, extent_count--> extent --extent_chunk--> chunk --unit_index, unit_offset--> unit --> blob
 
 Laws, kept by every reader (`image/validate.py` and the tests hold them):
     - row 0 is the root, its own parent, with an empty name; a parent's row is less than its children's;
-    - the children of a directory are the rows child_start .. child_start + child_count, ordered by name as unsigned bytes;
-      names are 1 to 255 bytes, without `/` and NUL, not `.` or `..`, no two alike in a directory;
+    - the children of a directory are the rows child_start .. child_start + child_count, ordered by name as unsigned
+      bytes; names are 1 to 255 bytes, without `/` and NUL, not `.` or `..`, no two alike in a directory;
     - the extents of a file are ordered by file offset and do not overlap; what they do not cover is zeros;
     - every index lies inside its table, every offset inside its buffer.
 """

@@ -1,9 +1,9 @@
 """Which files a question wants: patterns over a tree's names, before a byte is fetched.
 
-A pattern is a path relative to the root, without a leading slash. Components are literal or contain `*` (any bytes but a
-slash); a leading `**/` means "at any depth". Examples: `etc/os-release`, `var/lib/dpkg/info/*.list`,
-`**/*.dist-info/METADATA`, `**/package.json`. Literal directories at the front of an anchored pattern follow symbolic links, as
-the programs that wrote the files did.
+A pattern is a path relative to the root, without a leading slash. Components are literal or contain `*` (any bytes but
+a slash); a leading `**/` means "at any depth". Examples: `etc/os-release`, `var/lib/dpkg/info/*.list`,
+`**/*.dist-info/METADATA`, `**/package.json`. Literal directories at the front of an anchored pattern follow symbolic
+links, as the programs that wrote the files did.
 """
 
 from dataclasses import dataclass
