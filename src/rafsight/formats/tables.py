@@ -2,8 +2,8 @@
 
 RAFS v5, RAFS v6 and tar layers are read into these tables; from here on nobody knows which it was. One row is a
 directory entry (hard links have a row each and share `link_row`), one row is an extent (a slice of one file), one row
-is a chunk (bytes with a digest, used by any number of extents), one row is a unit (the smallest piece of a blob that can
-be decoded on its own: a chunk, a batch of chunks, a zran slice, or a member of a tar stream).
+is a chunk (bytes with a digest, used by any number of extents), one row is a unit (the smallest piece of a blob that
+can be decoded on its own: a chunk, a batch of chunks, a zran slice, or a member of a tar stream).
 
     entry --extent_start, extent_count--> extent --extent_chunk--> chunk --unit_index, unit_offset--> unit --> blob
 
