@@ -1,1 +1,110 @@
-"""See into Nydus images by their registry reference, fetching only the bytes that answer the question."""
+"""See into Nydus images by their registry reference, fetching only the bytes that answer the question.
+
+    import rafsight
+
+    with rafsight.open_image("registry.example.com/app:v6") as image:
+        for entry in rafsight.list_files(image, b"/etc"):
+            print(entry.path)
+
+This module is the whole public API; what it names is imported when it is first used, so that `import rafsight` is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from rafsight._version import __version__
+
+if TYPE_CHECKING:
+    from rafsight.access.counting import Cost
+    from rafsight.access.options import Options
+    from rafsight.access.session import Image, open_image
+    from rafsight.analysis.inventory import Component, Distribution, Gap, GapReason, Inventory
+    from rafsight.base.errors import (
+        CallerError,
+        Defect,
+        ExitStatus,
+        HostLimit,
+        ImageFault,
+        RafsightError,
+        RegistryFault,
+    )
+    from rafsight.matching.finding import Finding, Severity, Status
+    from rafsight.reports.document import ScanReport
+    from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
+    from rafsight.verbs.scan import scan_image, scan_reference
+    from rafsight.views.vfs import FileEntry, find_files, list_files, read_file
+
+_HOMES: Final = {
+    "CallerError": "base.errors",
+    "Component": "analysis.inventory",
+    "Cost": "access.counting",
+    "Defect": "base.errors",
+    "Distribution": "analysis.inventory",
+    "ExitStatus": "base.errors",
+    "FileEntry": "views.vfs",
+    "Finding": "matching.finding",
+    "Gap": "analysis.inventory",
+    "GapReason": "analysis.inventory",
+    "HostLimit": "base.errors",
+    "Image": "access.session",
+    "ImageFault": "base.errors",
+    "Inventory": "analysis.inventory",
+    "Options": "access.options",
+    "RafsightError": "base.errors",
+    "RegistryFault": "base.errors",
+    "ScanReport": "reports.document",
+    "Severity": "matching.finding",
+    "Status": "matching.finding",
+    "database_status": "verbs.advisories",
+    "find_files": "views.vfs",
+    "import_advisories": "verbs.advisories",
+    "list_files": "views.vfs",
+    "open_image": "access.session",
+    "read_file": "views.vfs",
+    "scan_image": "verbs.scan",
+    "scan_reference": "verbs.scan",
+    "update_advisories": "verbs.advisories",
+}
+
+__all__ = [
+    "CallerError",
+    "Component",
+    "Cost",
+    "Defect",
+    "Distribution",
+    "ExitStatus",
+    "FileEntry",
+    "Finding",
+    "Gap",
+    "GapReason",
+    "HostLimit",
+    "Image",
+    "ImageFault",
+    "Inventory",
+    "Options",
+    "RafsightError",
+    "RegistryFault",
+    "ScanReport",
+    "Severity",
+    "Status",
+    "__version__",
+    "database_status",
+    "find_files",
+    "import_advisories",
+    "list_files",
+    "open_image",
+    "read_file",
+    "scan_image",
+    "scan_reference",
+    "update_advisories",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rafsight' has no attribute '{name}'")
+    return getattr(import_module(f"rafsight.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

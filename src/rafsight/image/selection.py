@@ -6,7 +6,17 @@ a slash); a leading `**/` means "at any depth". Examples: `etc/os-release`, `var
 links, as the programs that wrote the files did.
 """
 
+import re
+import stat as st
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rafsight.image.tree import ImageTree
+
+RowArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +32,123 @@ class Wants:
     """[bytes] from the end are enough to begin with; None: the whole file, or only the head where `head` is given."""
     companions: tuple[bytes, ...] = ()
     """Suffixes of the base name: neighbours `NAME + suffix` are handed over with the file if they exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A file that a pattern found."""
+
+    row: int
+    path: bytes
+    """As the pattern names it, before symbolic links were followed."""
+
+
+def select_files(tree: ImageTree, patterns: Iterable[bytes]) -> list[Match]:
+    """Find the regular files that patterns name, each row once, in the order of the patterns.
+
+    Cost: no I/O. One pass over the names of the tree for each pattern that begins with `**/`, by columns.
+    """
+    found: dict[int, Match] = {}
+    for pattern in patterns:
+        for match in _matches(tree, pattern):
+            found.setdefault(match.row, match)
+    return list(found.values())
+
+
+def select_rows(tree: ImageTree, rows: RowArray, glob: bytes) -> RowArray:
+    """Keep the rows whose *name* matches a glob of literal bytes and `*`.
+
+    Args:
+        tree: the tree.
+        rows: (n,) rows to look at.
+        glob: one component.
+    """
+    parts = glob.split(b"*")
+    sizes = tree.entries.name_size[rows]
+    least = sum(map(len, parts))
+    rows = rows[sizes == least] if len(parts) == 1 else rows[sizes >= least]
+    starts = tree.entries.name_offset[rows]
+    rows = _with_run(tree, rows, starts, parts[0])
+    if len(parts) > 1:
+        starts = tree.entries.name_offset[rows] + tree.entries.name_size[rows] - len(parts[-1])
+        rows = _with_run(tree, rows, starts, parts[-1])
+    if len(parts) > 2:
+        whole = compile_component(glob)
+        rows = np.array([row for row in rows.tolist() if whole.fullmatch(tree.name(row))], dtype=np.int64)
+    return rows
+
+
+def compile_component(glob: bytes) -> re.Pattern[bytes]:
+    """Make a regular expression of one component of a pattern (`*` never matches a slash)."""
+    return re.compile(b"[^/]*".join(re.escape(part) for part in glob.split(b"*")), re.DOTALL)
+
+
+def compile_patterns(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Make one expression that `fullmatch`es the paths of all patterns: for streams, where there is no tree yet."""
+    forms = []
+    for pattern in patterns:
+        depth = b"(?:.*/)?" if pattern.startswith(b"**/") else b""
+        body = pattern.removeprefix(b"**/")
+        forms.append(depth + b"/".join(compile_component(part).pattern for part in body.split(b"/")))
+    return re.compile(b"|".join(forms) if forms else rb"(?!)", re.DOTALL)
+
+
+def _matches(tree: ImageTree, pattern: bytes) -> Iterator[Match]:
+    if pattern.startswith(b"**/"):
+        for row in _anywhere(tree, pattern.removeprefix(b"**/").split(b"/")).tolist():
+            yield Match(row=row, path=tree.path(row))
+        return
+    head, star, _ = pattern.partition(b"*")
+    if not star:
+        row = tree.find(pattern)
+        if row is not None and tree.is_file(row):
+            yield Match(row=row, path=pattern)
+        return
+    base, _, _ = head.rpartition(b"/")
+    start = tree.find(base)
+    if start is None:
+        return
+    rest = pattern[len(base) :].lstrip(b"/").split(b"/")
+    yield from _below(tree, [(start, base)], rest)
+
+
+def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes]) -> Iterator[Match]:
+    """Match the remaining components below some directories; the last one has to be a regular file."""
+    for index, part in enumerate(parts):
+        last = index == len(parts) - 1
+        found: list[tuple[int, bytes]] = []
+        for row, path in places:
+            children = tree.children(row)
+            rows = np.arange(children.start, children.stop, dtype=np.int64)
+            for child in select_rows(tree, rows, part).tolist():
+                name = tree.name(child)
+                where = path + b"/" + name if path else name
+                target = tree.find(where) if tree.is_symlink(child) else child
+                if target is None:
+                    continue
+                if last and tree.is_file(target):
+                    yield Match(row=target, path=where)
+                elif not last and tree.is_directory(target):
+                    found.append((target, where))
+        places = found
+
+
+def _anywhere(tree: ImageTree, parts: list[bytes]) -> RowArray:
+    """Match components upwards from the names of all regular files."""
+    rows = np.flatnonzero((tree.entries.mode & 0o170000) == st.S_IFREG)
+    rows = select_rows(tree, rows, parts[-1])
+    above = tree.entries.parent[rows].astype(np.int64)
+    for part in reversed(parts[:-1]):
+        good = select_rows(tree, np.unique(above[above > 0]), part)
+        keep = np.isin(above, good)
+        rows, above = rows[keep], tree.entries.parent[above[keep]].astype(np.int64)
+    return rows
+
+
+def _with_run(tree: ImageTree, rows: RowArray, starts: RowArray, run: bytes) -> RowArray:
+    """Keep the rows whose buffer has `run` at `starts`; each byte narrows, so the cost is about one gather."""
+    octets = tree.octets
+    for index in range(len(run) - 1, -1, -1):
+        keep = octets[starts + index] == run[index]
+        rows, starts = rows[keep], starts[keep]
+    return rows

@@ -1,0 +1,108 @@
+"""What is kept between runs, by digest: bootstraps with their bundled chunk-info arrays, manifests and configs.
+
+    CACHE/documents/HEX            a manifest, index or config, named by its SHA-256
+    CACHE/bootstraps/HEX/NAME      what a bootstrap layer held, named by the layer's SHA-256, with `sums` beside
+
+This module alone knows the layout. An entry appears whole or not at all (written aside, then renamed), and is verified
+whenever it is read: a damaged one is removed and fetched again. A cache that cannot be written is no error.
+"""
+
+import hashlib
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+_SUMS: Final = "sums"
+
+
+class Cache:
+    """Files by digest below one folder; `None` for the folder keeps nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def document(self, digest: str) -> bytes | None:
+        """Return a document, verified, or None."""
+        path = self._path("documents", digest)
+        if path is None:
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(content).hexdigest() == path.name:
+            return content
+        with suppress(OSError):
+            path.unlink()
+        return None
+
+    def keep_document(self, digest: str, content: bytes) -> None:
+        """Keep a verified document."""
+        path = self._path("documents", digest)
+        if path is None:
+            return
+        with suppress(OSError), _beside(path) as aside:
+            aside.write_bytes(content)
+            aside.replace(path)
+
+    def bootstrap(self, digest: str) -> Mapping[str, memoryview] | None:
+        """Return the parts of a bootstrap layer by name, mapped and verified, or None.
+
+        Cost: reads every byte once, to verify it.
+        """
+        path = self._path("bootstraps", digest)
+        if path is None or not path.is_dir():
+            return None
+        try:
+            lines = (path / _SUMS).read_text("ascii").splitlines()
+            parts = {name: _map(path / name) for name in (line[66:] for line in lines)}
+            sound = all(hashlib.sha256(parts[line[66:]]).hexdigest() == line[:64] for line in lines)
+        except (OSError, ValueError):
+            sound, parts = False, {}
+        if sound and parts:
+            return parts
+        shutil.rmtree(path, ignore_errors=True)
+        return None
+
+    def keep_bootstrap(self, digest: str, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Keep the parts of a verified bootstrap layer. Names are plain file names."""
+        path = self._path("bootstraps", digest)
+        if path is None:
+            return
+        with suppress(OSError), _beside(path) as aside:
+            aside.mkdir()
+            sums = []
+            for name, content in parts.items():
+                (aside / name).write_bytes(content)
+                sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+            (aside / _SUMS).write_text("".join(sums), "ascii")
+            aside.rename(path)
+
+    def _path(self, kind: str, digest: str) -> Path | None:
+        algorithm, _, name = digest.partition(":")
+        if self._folder is None or algorithm != "sha256":
+            return None
+        return self._folder / kind / name
+
+
+def _map(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a fresh name in the folder of `path`; whatever is left there afterwards is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+    try:
+        yield holder / "entry"
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
