@@ -1,7 +1,8 @@
 """A plan of reads becomes verified chunks, and chunks become file content.
 
-Ranges are fetched by a few threads, decoded and verified there, and handed over in the plan's order. The bytes in flight are
-bounded by a window, whatever the size of the image. This module alone decides how many requests run at a time.
+Ranges are fetched by a few threads, decoded and verified there, and handed over in the plan's order. The bytes in
+flight are bounded by a window, whatever the size of the image. This module alone decides how many requests run at a
+time.
 """
 
 import threading
@@ -11,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from rafsight.access.backend import Backend
 from rafsight.base.errors import ImageFault, RafsightError, RegistryFault
 from rafsight.base.units import KiB, MiB
@@ -18,7 +21,7 @@ from rafsight.formats.compression import Decoder
 from rafsight.formats.rafs.placement import decode_unit, verify_chunk
 from rafsight.formats.tables import Placement
 from rafsight.image.assemble import Assembler
-from rafsight.image.plan import BlobRange, FileRange, ReadPlan, plan_reads, wanted_extents
+from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads
 from rafsight.image.tree import ImageTree
 
 MAX_GAP: Final = 256 * KiB
@@ -68,28 +71,46 @@ class Fetcher:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def read(
-        self, placement: Placement, wanted: Sequence[FileRange], read_streams: StreamReader
+        self,
+        placement: Placement,
+        wanted: Sequence[FileRange],
+        extents: Sequence[RowArray],
+        why_unplaced: Callable[[int], RafsightError],
+        read_streams: StreamReader,
     ) -> Iterator[FileContent]:
         """Fetch file ranges; each is yielded as soon as it is complete, failed ones with their error.
 
         Args:
-            placement: where the chunks lie; those of the wanted files have to be placed.
+            placement: where the chunks lie.
             wanted: what to fetch.
+            extents: what `wanted_extents` returned for it.
+            why_unplaced: says why a chunk has no place.
             read_streams: reads what only a pass over a layer can give.
         Cost: one request a range of the plan. Memory: the window, and the ranges that are not complete.
         """
-        extents = wanted_extents(self._tree, wanted)
-        plan = plan_extents(self._tree, placement, extents)
         assembler = Assembler(self._tree, wanted, extents)
         for index in assembler.ready_at_once():
             yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
+        rows = np.unique(np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64))
+        placed = placement.unit_index[self._tree.tables.extents.chunk[rows]] >= 0
+        for chunk in np.unique(self._tree.tables.extents.chunk[rows[~placed]]).tolist():
+            yield from self._failed(assembler, wanted, chunk, why_unplaced(chunk))
+        plan = plan_reads(
+            self._tree, placement, rows[placed], max_gap=MAX_GAP, max_waste=MAX_WASTE, max_request=MAX_REQUEST
+        )
+        self._backend.meter.count(needed=plan.price.bytes_needed)
         for chunk, outcome in self._chunks(placement, plan, read_streams):
             if isinstance(outcome, RafsightError):
-                for index in assembler.users_of(chunk):
-                    yield FileContent(index=index, wanted=wanted[index], content=b"", error=outcome)
+                yield from self._failed(assembler, wanted, chunk, outcome)
                 continue
             for index in assembler.add(chunk, outcome):
                 yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
+
+    def _failed(
+        self, assembler: Assembler, wanted: Sequence[FileRange], chunk: int, error: RafsightError
+    ) -> Iterator[FileContent]:
+        for index in assembler.users_of(chunk):
+            yield FileContent(index=index, wanted=wanted[index], content=b"", error=error)
 
     def _chunks(
         self, placement: Placement, plan: ReadPlan, read_streams: StreamReader
@@ -157,21 +178,6 @@ class Fetcher:
         if decoder is None:
             decoder = self._local.decoder = Decoder()
         return decoder
-
-
-def plan_extents(tree: ImageTree, placement: Placement, extents: Sequence[object]) -> ReadPlan:
-    """Plan the reads of some extents with this module's policy."""
-    import numpy as np
-
-    rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]) if extents else np.empty(0, dtype=np.int64)
-    return plan_reads(
-        tree,
-        placement,
-        rows.astype(np.int64),
-        max_gap=MAX_GAP,
-        max_waste=MAX_WASTE,
-        max_request=MAX_REQUEST,
-    )
 
 
 def blob_name(blob_id: str) -> str:

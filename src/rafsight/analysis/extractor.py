@@ -1,8 +1,9 @@
 """The contract of an extractor: it declares what it wants, and reads what it is given. It never fetches.
 
-An extractor is a module with one class and one line in `catalogue.py`. Its results depend on the content that it is
-given (and on the base name where it says so), never on the rest of the path or on other files, so that they can be kept
-by content. What joins them (distribution, location, owner) is the engine's.
+An extractor is a value: a name, what it wants, and a function from a file to what was found in it. It lives in a module
+of its own, with one line in `catalogue.py`. Its results depend on the content that it is given (and on the base name of
+the file), never on the rest of the path or on other files, so that they can be kept by content. What joins them
+(distribution, location, owner) is the engine's.
 
 The engine, in short:
 
@@ -12,9 +13,8 @@ The engine, in short:
             for each extractor that wants it: keep what extract(file) yields
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
 
 from rafsight.analysis.inventory import Component, Distribution, Inventory, Ownership
 from rafsight.base.errors import ImageFault
@@ -41,6 +41,11 @@ class FileView:
     """(offset, content), ordered, not touching; the whole file is ((0, content),)."""
     companions: Mapping[bytes, bytes] = field(default_factory=dict)
     """Content of the neighbours that the wants named, by suffix."""
+
+    @property
+    def name(self) -> bytes:
+        """The base name."""
+        return self.path.rpartition(b"/")[2]
 
     @property
     def content(self) -> bytes:
@@ -79,22 +84,25 @@ def always(inventory: Inventory) -> bool:  # noqa: ARG001
     return True
 
 
-class Extractor(Protocol):
-    """One kind of file."""
+def every_path(paths: Sequence[bytes], inventory: Inventory) -> Iterable[bytes]:  # noqa: ARG001
+    """Choose every file that the patterns found."""
+    return paths
 
-    name: ClassVar[str]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extractor:
+    """One kind of file: what is wanted, and how it is read."""
+
+    name: str
     """`os/dpkg`: stable, for people and for the cache."""
-    version: ClassVar[int]
+    version: int
     """Raised whenever results change."""
-    wave: ClassVar[int]
+    wants: Wants
+    extract: Callable[[FileView], Iterator[Found]]
+    """Read one file. Raises MalformedFile; what was yielded before it is kept."""
+    wave: int = 1
     """1, unless what earlier waves found decides whether it is needed."""
-    wants: ClassVar[Wants]
-    needed: ClassVar[Callable[[Inventory], bool]]
-    """Asked once, before the extractor's wave, with what was found so far."""
-
-    def extract(self, file: FileView) -> Iterator[Found]:
-        """Read one file.
-
-        Raises: MalformedFile; what was yielded before it is kept.
-        """
-        ...
+    needed: Callable[[Inventory], bool] = always
+    """Asked once, before the extractor's wave, with what was found so far (not joined yet)."""
+    choose: Callable[[Sequence[bytes], Inventory], Iterable[bytes]] = every_path
+    """Which of the files that the patterns found are read, by their paths alone: for what a pattern cannot say."""

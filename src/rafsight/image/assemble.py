@@ -28,7 +28,7 @@ class Assembler:
         self._missing = [0] * len(wanted)
         self._waiting: dict[int, list[int]] = defaultdict(list)
         self._chunks: dict[int, bytes] = {}
-        self._uses: dict[int, int] = {}
+        self._lost: set[int] = set()
         for index, rows in enumerate(extents):
             chunks = set(tree.tables.extents.chunk[rows].tolist())
             self._missing[index] = len(chunks)
@@ -54,8 +54,10 @@ class Assembler:
         return done
 
     def users_of(self, chunk: int) -> list[int]:
-        """Return the indexes of the ranges that still wait for a chunk, and forget it: it will not come."""
-        return self._waiting.pop(chunk, [])
+        """Return the indexes of the ranges that fail because a chunk will not come, each range once."""
+        lost = [index for index in self._waiting.pop(chunk, []) if index not in self._lost]
+        self._lost.update(lost)
+        return lost
 
     def content(self, index: int) -> bytes:
         """Return the bytes of a complete range (cut at the end of the file), and let its chunks go."""

@@ -78,3 +78,7 @@ class Finding:
     """Listed in CISA's catalogue."""
     malware: bool = False
     """The package itself is malicious (MAL- records)."""
+    kernel_headers: bool = False
+    """The component is headers of a kernel that does not run in the image; the severity is capped."""
+    fix_channel: str = ""
+    """Where the fix is to be had, if not in the release's ordinary repositories: `Ubuntu Pro`."""

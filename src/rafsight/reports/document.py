@@ -77,3 +77,5 @@ class ScanReport:
     started: str
     """RFC 3339."""
     seconds: float
+    hidden_count: int = 0
+    """Findings that filters took out of `findings`, so that a filtered report never looks like a clean one."""

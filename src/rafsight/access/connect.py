@@ -1,0 +1,136 @@
+"""From a reference to the place that holds the image.
+
+This module alone knows which backend serves which kind of reference.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rafsight.access.backend import Backend, NotFound
+from rafsight.access.counting import Meter
+from rafsight.access.local_files import LocalFile
+from rafsight.access.localfs import FolderBackend, read_bootstrap_file
+from rafsight.access.oci_layout import LayoutBackend
+from rafsight.access.options import Offline, Options
+from rafsight.base.limits import Limits
+from rafsight.base.units import KiB
+from rafsight.formats.oci.reference import (
+    BootstrapReference,
+    LayoutReference,
+    PathReference,
+    RegistryReference,
+    parse_reference,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where an image is, and what to ask for there."""
+
+    backend: Backend
+    name: str
+    """Tag or digest to ask the backend for; empty: the only image it has."""
+    repository: str = ""
+    """`HOST/REPO` of a registry."""
+    tag: str = ""
+    bootstrap: bytes | None = None
+    """Not None for a reference that is a bootstrap: there is no manifest to ask for."""
+    bootstrap_name: str = ""
+    """Blob id that stands for the placeholder of inlined bootstraps."""
+
+
+@contextmanager
+def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
+    """Find the place that a reference names; it is closed at the end of the block.
+
+    Raises: MalformedReference, Offline; NotFound for a file or folder that does not exist.
+    Cost: none for a registry: nothing is asked before the first manifest. A bootstrap file is read.
+    """
+    parsed = parse_reference(reference)
+    if isinstance(parsed, PathReference):
+        is_folder = Path(parsed.path).is_dir()
+        if is_folder:
+            parsed = LayoutReference(directory=parsed.path, tag=None, digest=None)
+        else:
+            parsed = BootstrapReference(file=parsed.path)
+    source = _source(reference, parsed, options, meter)
+    try:
+        yield source
+    finally:
+        source.backend.close()
+
+
+def _source(
+    reference: str,
+    parsed: RegistryReference | LayoutReference | BootstrapReference,
+    options: Options,
+    meter: Meter,
+) -> Source:
+    if isinstance(parsed, LayoutReference):
+        return Source(backend=LayoutBackend(Path(parsed.directory), meter=meter), name=parsed.name or "")
+    if isinstance(parsed, BootstrapReference):
+        return _bootstrap_source(Path(parsed.file), options, meter)
+    if options.offline:
+        raise Offline(reference=reference)
+    return Source(
+        backend=_registry_backend(parsed, options, meter),
+        name=parsed.name,
+        repository=f"{parsed.host}/{parsed.repository}",
+        tag=parsed.tag or "",
+    )
+
+
+def _bootstrap_source(file: Path, options: Options, meter: Meter) -> Source:
+    """Read a bootstrap, or take it out of the tail of a blob that has it inlined; blobs lie beside it by default."""
+    from rafsight.formats.rafs.codec import is_bootstrap
+    from rafsight.formats.rafs.toc import inlined_bootstrap
+
+    local = LocalFile(path=file, what=f"file {file.name}", place=str(file.parent))
+    size = local.size()
+    head = local.read_range(0, min(size, 4 * KiB), meter)
+    limits = Limits()
+    if is_bootstrap(head):
+        content = read_bootstrap_file(file, limits=limits, meter=meter)
+    else:
+        content = inlined_bootstrap(lambda offset, count: local.read_range(offset, count, meter), size, limits)
+    if options.blob_dir is not None and not options.blob_dir.is_dir():
+        raise NotFound(what=f"folder {options.blob_dir.name}", place=str(options.blob_dir.parent))
+    folder = options.blob_dir or file.parent
+    return Source(
+        backend=FolderBackend(folder, meter=meter),
+        name="",
+        bootstrap=content,
+        bootstrap_name=_blob_name(file, folder),
+    )
+
+
+def _blob_name(file: Path, folder: Path) -> str:
+    """Return the blob id that a bootstrap's file name stands for: what precedes the first dot."""
+    return file.name.partition(".")[0] or folder.name
+
+
+def _registry_backend(reference: RegistryReference, options: Options, meter: Meter) -> Backend:
+    from rafsight.access.registry.client import RegistryBackend
+    from rafsight.access.registry.credentials import credentials_from_environment, first_of, fixed_credentials
+    from rafsight.access.registry.endpoint import Endpoint
+    from rafsight.access.registry.proxies import proxies_from_environment
+
+    endpoint = Endpoint(
+        host=reference.host,
+        repository=reference.repository,
+        plain_http=options.plain_http,
+        insecure=options.insecure,
+        ca_files=options.ca_files,
+        certificate=options.certificate,
+        key=options.key,
+        proxies=proxies_from_environment(options.environment),
+        connect_timeout=min(options.timeout, 10.0),
+        read_timeout=options.timeout,
+        connections=options.connections,
+    )
+    credentials = credentials_from_environment(options.environment)
+    if options.username:
+        credentials = first_of(fixed_credentials(options.username, options.password), credentials)
+    return RegistryBackend(endpoint, credentials=credentials, meter=meter)

@@ -1,0 +1,130 @@
+"""Regular files of this machine, read as blobs: opened once a call, read by position, never by a shared cursor.
+
+This module alone decides what counts as a readable local file: regular, and not reached through a link that leaves
+the folder where links are not trusted.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rafsight.access.backend import NotFound, ShortRead
+from rafsight.access.counting import Meter
+from rafsight.base.errors import ExitStatus, RegistryFault
+from rafsight.base.units import MiB
+
+_PIECE_SIZE: Final = MiB
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO in the folder must not block us
+_ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+class Unreadable(RegistryFault):
+    """The system refuses to open or read a local file."""
+
+    code = "unreadable-file"
+    template = "{what} in {place} cannot be read: {reason}"
+    remedy = "Check the permissions of the file and of the folders above it."
+    exit_status = ExitStatus.HOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """One file of a place, not opened yet."""
+
+    path: Path
+    what: str
+    """What to call it in messages."""
+    place: str
+    root: Path | None = None
+    """Links may not lead out of this folder; None: links are trusted."""
+
+    def size(self) -> int:
+        """Return its size [bytes].
+
+        Raises: NotFound, Unreadable.
+        """
+        with self._opened() as (_, size):
+            return size
+
+    def read_range(self, offset: int, size: int, meter: Meter) -> bytes:
+        """Read exactly `size` bytes; nothing is allocated before they are known to be there.
+
+        Raises: NotFound, ShortRead, Unreadable.
+        """
+        with self._opened() as (descriptor, file_size):
+            available = min(size, max(0, file_size - offset))
+            content = self._read(descriptor, offset, available) if available == size >= 0 <= offset else b""
+            if len(content) != size:
+                raise ShortRead(what=self.what, place=self.place, got=available, wanted=size, offset=offset)
+        meter.count(requests=1, received=size)
+        return content
+
+    def read_whole(self, max_size: int, meter: Meter) -> bytes | None:
+        """Read all of it; None if it is larger than `max_size` bytes.
+
+        Raises: NotFound, ShortRead, Unreadable.
+        """
+        size = self.size()
+        return None if size > max_size else self.read_range(0, size, meter)
+
+    @contextmanager
+    def pieces(self, meter: Meter) -> Iterator[Iterator[bytes]]:
+        """Open it as a stream of pieces of at most 1 MiB.
+
+        Raises: NotFound, Unreadable; while reading: ShortRead.
+        """
+        with self._opened() as (descriptor, size):
+            meter.count(requests=1)
+            yield self._stream(descriptor, size, meter)
+
+    def _stream(self, descriptor: int, size: int, meter: Meter) -> Iterator[bytes]:
+        offset = 0
+        while offset < size:
+            piece = self._read(descriptor, offset, min(_PIECE_SIZE, size - offset))
+            if not piece:
+                raise ShortRead(what=self.what, place=self.place, got=offset, wanted=size, offset=0)
+            offset += len(piece)
+            meter.count(received=len(piece))
+            yield piece
+
+    def _read(self, descriptor: int, offset: int, size: int) -> bytes:
+        """Read up to `size` bytes; fewer only at the end of a file that shrank."""
+        parts: list[bytes] = []
+        try:
+            while size > 0 and (part := os.pread(descriptor, size, offset)):
+                parts.append(part)
+                offset += len(part)
+                size -= len(part)
+        except OSError as error:
+            raise Unreadable(what=self.what, place=self.place, reason=str(error.strerror)) from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[int, int]]:
+        """Open it; gives the descriptor and the size [bytes]."""
+        try:
+            descriptor = self._open()
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise NotFound(what=self.what, place=self.place) from None
+            raise Unreadable(what=self.what, place=self.place, reason=str(error.strerror)) from None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotFound(what=f"{self.what} as a regular file", place=self.place)
+            yield descriptor, status.st_size
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        if self.root is None:
+            return os.open(self.path, _FLAGS)
+        real = os.path.realpath(self.path)
+        if not Path(real).is_relative_to(os.path.realpath(self.root)):
+            raise NotFound(what=f"{self.what} within itself (a link leads out)", place=self.place)
+        return os.open(real, _FLAGS | os.O_NOFOLLOW)

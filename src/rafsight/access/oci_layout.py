@@ -1,0 +1,159 @@
+"""An OCI layout directory (image-spec 1.1, image-layout.md) as a place of images.
+
+This module alone decides how tags of a layout are found, and which of its files are read: only digests become paths,
+and links are followed only within the directory.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from rafsight.access.backend import DigestMismatch, Document, NotFound
+from rafsight.access.counting import Meter
+from rafsight.access.local_files import LocalFile
+from rafsight.base.digest import digest_of, hasher_for, is_digest
+from rafsight.base.limits import Limits
+from rafsight.base.units import KiB
+from rafsight.formats.oci import annotations as keys
+from rafsight.formats.oci import media_types
+from rafsight.formats.oci.errors import MalformedDocument, UnsupportedFormat
+from rafsight.formats.oci.manifest import Descriptor, Index, decode, parse_document
+from rafsight.formats.oci.reference import DEFAULT_TAG
+
+_LAYOUT_SIZE: Final = 64 * KiB
+_TAGS_SHOWN: Final = 12
+
+
+class LayoutBackend:
+    """The images of one layout directory. Thread-safe; nothing is kept open."""
+
+    supports_ranges = True
+
+    def __init__(self, directory: Path, *, meter: Meter | None = None, limits: Limits | None = None) -> None:
+        """Look into `directory`; it is read when something is asked for."""
+        self.place = f"oci:{directory}"
+        self.meter = meter or Meter()
+        self._directory = directory
+        self._limits = limits or Limits()
+
+    def fetch_manifest(self, name: str) -> Document:
+        """Read a manifest or index by tag or digest.
+
+        An empty name means the only image, or the one tagged `latest`; where nothing is tagged, the index itself.
+
+        Raises: NotFound, DigestMismatch, MalformedDocument, UnsupportedFormat, Unreadable.
+        """
+        if is_digest(name):
+            return self._document(name, "")
+        index, content = self._index()
+        if name:
+            descriptor = self._find(index, name)
+        elif len(index.manifests) == 1:
+            descriptor = index.manifests[0]
+        elif index.manifests and not any(map(_names, index.manifests)):
+            return Document(media_type=media_types.OCI_INDEX, digest=index.digest, content=content)
+        else:
+            descriptor = self._find(index, DEFAULT_TAG)
+        return self._document(descriptor.digest, descriptor.media_type)
+
+    def tags(self) -> tuple[str, ...]:
+        """List the tags, in the order of the index.
+
+        Raises: NotFound, MalformedDocument, UnsupportedFormat, Unreadable.
+        """
+        index, _ = self._index()
+        return tuple(dict.fromkeys(name for descriptor in index.manifests for name in _names(descriptor)[:1]))
+
+    def fetch_range(self, digest: str, offset: int, size: int) -> bytes:
+        """Read exactly `size` bytes of a blob.
+
+        Raises: NotFound, ShortRead, Unreadable.
+        """
+        return self._blob(digest).read_range(offset, size, self.meter)
+
+    def open_blob(self, digest: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Open a whole blob as a stream.
+
+        Raises: NotFound, Unreadable; while reading: ShortRead.
+        """
+        return self._blob(digest).pieces(self.meter)
+
+    def blob_size(self, digest: str) -> int:
+        """Return a blob's size in bytes.
+
+        Raises: NotFound, Unreadable.
+        """
+        return self._blob(digest).size()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _blob(self, digest: str) -> LocalFile:
+        what = f"blob {digest}"
+        if not is_digest(digest):
+            raise NotFound(what=what, place=self.place)
+        algorithm, _, name = digest.partition(":")
+        return self._file(f"blobs/{algorithm}/{name}", what)
+
+    def _file(self, path: str, what: str) -> LocalFile:
+        return LocalFile(path=self._directory / path, what=what, place=self.place, root=self._directory)
+
+    def _document(self, digest: str, media_type: str) -> Document:
+        """Read a document by its digest and verify it."""
+        content = self._read(self._blob(digest), digest, self._limits.index_size)
+        hasher = hasher_for(digest)
+        hasher.update(content)
+        actual = f"{digest.partition(':')[0]}:{hasher.hexdigest()}"
+        if actual != digest:
+            raise DigestMismatch(what="manifest", place=self.place, expected=digest, actual=actual)
+        if not media_type:
+            media_type = parse_document(content, digest=digest, limits=self._limits).media_type
+        return Document(media_type=media_type, digest=digest, content=content)
+
+    def _read(self, file: LocalFile, name: str, max_size: int) -> bytes:
+        content = file.read_whole(max_size, self.meter)
+        if content is None:
+            raise MalformedDocument(document=name, what=f"it is larger than {max_size} bytes")
+        return content
+
+    def _index(self) -> tuple[Index, bytes]:
+        """Read `index.json`, and the layout's version where it is stated."""
+        content = self._read(self._file("index.json", "index.json"), "index.json", self._limits.index_size)
+        self._check_version()
+        index = parse_document(
+            content, media_type=media_types.OCI_INDEX, digest=digest_of(content), limits=self._limits
+        )
+        assert isinstance(index, Index)  # parse_document keeps to the media type or raises
+        return index, content
+
+    def _check_version(self) -> None:
+        from rafsight.formats.oci import wire
+
+        try:
+            content = self._read(self._file("oci-layout", "oci-layout"), "oci-layout", _LAYOUT_SIZE)
+        except NotFound:
+            return  # not every tool writes it, and the index tells enough
+        version = decode(content, wire.LayoutFile, "oci-layout").image_layout_version or ""
+        if not version.startswith("1."):
+            raise UnsupportedFormat(document="oci-layout", what=f"version '{version}' of the layout is not supported")
+
+    def _find(self, index: Index, name: str) -> Descriptor:
+        """Find the descriptor with a tag: by its own name, else by the end of a whole reference."""
+        found = [one for one in index.manifests if name in _names(one)]
+        found = found or [one for one in index.manifests if any(n.endswith(f":{name}") for n in _names(one))]
+        if len({one.digest for one in found}) == 1:
+            return found[0]
+        if found:
+            what = f"single image '{name}' ({len(found)} carry that tag: name one by its digest)"
+        else:
+            tags = list(dict.fromkeys(one for descriptor in index.manifests for one in _names(descriptor)[:1]))
+            more = "" if len(tags) <= _TAGS_SHOWN else f" and {len(tags) - _TAGS_SHOWN} more"
+            what = f"tag '{name}' (its tags: {', '.join(tags[:_TAGS_SHOWN]) or 'none'}{more})"
+        raise NotFound(what=what, place=self.place)
+
+
+def _names(descriptor: Descriptor) -> tuple[str, ...]:
+    """Return what a descriptor of the index is called: its tag, and the whole reference that containerd writes."""
+    names = (descriptor.annotations.get(key) for key in (keys.OCI_REF_NAME, keys.CONTAINERD_IMAGE_NAME))
+    return tuple(name for name in names if name)

@@ -1,0 +1,142 @@
+"""What can go wrong between us and a registry.
+
+    RegistryFault
+    +-- RegistryUnreachable           no answer: refused, broken, timed out
+    |   +-- RegistryUnknown           the name has no address
+    |   +-- RegistryUntrusted         its certificate, or ours, is refused
+    |   +-- RegistryPlainHttp         it speaks HTTP where HTTPS was expected
+    +-- InterruptedRead (ShortRead)   the answer began, and broke off
+    +-- RegistryDenied                401, 403
+    +-- RegistryMisbehaves            an answer that no registry may give
+    +-- UntrustedRedirect             it sends us where we do not go
+    +-- TryLater                      (access/retry.py)
+        +-- RateLimited               429
+        +-- RegistryBusy              408, 5xx
+
+    CallerError
+    +-- UnusableEndpoint              a host, repository or option that cannot be
+    +-- UnusableCredentials           a credentials file that cannot be read
+    HostLimit
+    +-- CredentialHelperFailed        docker-credential-NAME did not answer
+
+This module alone decides what they say. None of them ever holds a secret.
+"""
+
+from rafsight.access.backend import ShortRead
+from rafsight.access.retry import TryLater
+from rafsight.base.errors import CallerError, ExitStatus, HostLimit, RegistryFault
+
+
+class RegistryUnreachable(RegistryFault):
+    """No answer came."""
+
+    code = "registry-unreachable"
+    template = "{host} cannot be reached: {why}"
+    remedy = "Check the host, the port and the network; behind a proxy set HTTPS_PROXY."
+    permanent = False
+
+
+class RegistryUnknown(RegistryUnreachable):
+    """The name of a host has no address."""
+
+    code = "registry-unknown"
+    template = "{host} cannot be reached: the name has no address"
+    remedy = "Check how the host is written; behind a proxy set HTTPS_PROXY."
+    permanent = True
+
+
+class RegistryUntrusted(RegistryUnreachable):
+    """TLS found no trust, on either side."""
+
+    code = "registry-untrusted"
+    template = "{host} cannot be reached: {why}"
+    remedy = (
+        "Name its certificate authority by `--ca-file FILE`; if it wants a client certificate, `--cert` and `--key`; "
+        "to trust whatever answers, `--insecure`."
+    )
+    permanent = True
+
+
+class RegistryPlainHttp(RegistryUnreachable):
+    """HTTP was spoken where HTTPS was expected."""
+
+    code = "registry-plain-http"
+    template = "{host} speaks plain HTTP, not HTTPS"
+    remedy = "If that is meant to be so, add `--plain-http`."
+    permanent = True
+
+
+class InterruptedRead(ShortRead):
+    """An answer broke off; the same request may well succeed."""
+
+    code = "interrupted-read"
+    template = "{what} from {place}: the answer broke off after {got} of {wanted} bytes at offset {offset}"
+    remedy = "Try again; if it says the same, look at the registry's log and at proxies on the way."
+    permanent = False
+
+
+class RegistryDenied(RegistryFault):
+    """The registry wants other credentials."""
+
+    code = "registry-denied"
+    template = "{place} denies {what} ({reason}); {sent}"
+    remedy = "Run `docker login {host}` with an account that may pull, and check the name: some hide what is missing."
+    exit_status = ExitStatus.DENIED
+
+
+class RegistryMisbehaves(RegistryFault):
+    """An answer that no registry may give."""
+
+    code = "registry-misbehaves"
+    template = "{host} does not answer as registries do: {why}"
+    remedy = "Check that the host is a registry and that no proxy or login page answers in its place."
+
+
+class UntrustedRedirect(RegistryFault):
+    """A redirect that is not followed."""
+
+    code = "untrusted-redirect"
+    template = "{host} redirects to {target}: {why}"
+    remedy = "Ask who runs the registry; if the target shall be reached in plain HTTP, add `--plain-http`."
+
+
+class RateLimited(TryLater):
+    """Too many requests."""
+
+    code = "rate-limited"
+    template = "{host} limits how often it may be asked ({reason}); it says to come back {when}"
+    remedy = "Wait, or log in: registries allow more to those they know."
+
+
+class RegistryBusy(TryLater):
+    """The registry failed on its side."""
+
+    code = "registry-busy"
+    template = "{host} answers {status} ({reason})"
+    remedy = "Try again later; if it stays, tell who runs the registry."
+
+
+class UnusableEndpoint(CallerError):
+    """A host, a repository or an option that cannot be."""
+
+    code = "unusable-endpoint"
+    template = "{what} cannot be used: {why}"
+    remedy = "Check how it is written, and the options and variables that set it."
+    exit_status = ExitStatus.USAGE
+
+
+class UnusableCredentials(CallerError):
+    """A file with credentials cannot be used. The message never quotes it."""
+
+    code = "unusable-credentials"
+    template = "the credentials in {file} cannot be used: {why}"
+    remedy = "Repair the file, or move it away and run `docker login` again."
+    exit_status = ExitStatus.USAGE
+
+
+class CredentialHelperFailed(HostLimit):
+    """A credential helper did not do its part."""
+
+    code = "credential-helper-failed"
+    template = "the credential helper docker-credential-{helper}, named in {file}, failed for {host}: {why}"
+    remedy = "Run `docker-credential-{helper} list` to see what it says, or take it out of the file."

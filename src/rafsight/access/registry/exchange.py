@@ -1,0 +1,77 @@
+"""A conversation (flows.py) carried out over a transport.
+
+This module alone decides what happens to the answers between the first request and the last: their bodies are read
+where the conversation wants them, dropped otherwise, and a last answer with an unwanted status becomes an error.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rafsight.access.registry.answers import LONGEST_ERROR, fault_of
+from rafsight.access.registry.flows import Conversation, Conversations
+from rafsight.access.registry.messages import Response
+from rafsight.access.registry.transport import Reply, Transport
+from rafsight.base.errors import RegistryFault
+from rafsight.base.units import MiB
+
+_LONGEST_BODY: Final = MiB
+"""[bytes] of an answer that a conversation reads itself; a token is far smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """The wire, and what is known about whom we talk to."""
+
+    transport: Transport
+    conversations: Conversations
+    place: str
+    """The repository, as people call it."""
+    login: str
+    """The host as `docker login` wants it."""
+
+    def begin(self, conversation: Conversation, what: str, *accepted: int) -> Reply:
+        """Carry out a conversation and return its last answer, the body still to be read.
+
+        Args:
+            conversation: from `conversations`.
+            what: what is asked for, as people call it.
+            accepted: statuses beside 200 that the caller understands.
+        Raises: RegistryFault, NotFound; what the credentials raise.
+        """
+        reply = self._drive(conversation)
+        if reply.head.status == 200 or reply.head.status in accepted:
+            return reply
+        try:
+            body = reply.read_up_to(LONGEST_ERROR)
+        except RegistryFault:
+            body = b""  # the status says enough
+        finally:
+            reply.close()
+        raise fault_of(reply.head, body, place=self.place, what=what, sent=self.conversations.sent, login=self.login)
+
+    def _drive(self, conversation: Conversation) -> Reply:
+        reply: Reply | None = None
+        try:
+            request = next(conversation)
+            while True:  # ends with the conversation, each of which makes a bounded number of requests
+                if reply is not None:
+                    reply.discard()
+                    reply = None
+                try:
+                    reply = self.transport.open(request)
+                    head: Response = reply.head
+                    if request.wants_body:
+                        head = replace(head, body=reply.read_up_to(_LONGEST_BODY))
+                except RegistryFault as fault:
+                    request = conversation.throw(fault)
+                else:
+                    request = conversation.send(head)
+        except StopIteration:
+            assert reply is not None  # no conversation ends before its first answer
+            return reply
+        except BaseException:
+            if reply is not None:
+                reply.discard()
+            raise
+        finally:
+            conversation.close()

@@ -1,0 +1,326 @@
+"""Open an image by its reference: manifest, config and tree are there, content is fetched when it is asked for.
+
+This module alone knows the order of the steps: resolve, choose the manifest, load the bootstrap (or stream the layers),
+read the tables, place the chunks of the blobs that are needed.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rafsight.access.backend import Backend, Document
+from rafsight.access.bootstrap import BootstrapParts, load_bootstrap
+from rafsight.access.cache import Cache
+from rafsight.access.connect import Source, connect
+from rafsight.access.counting import Cost, Meter
+from rafsight.access.fetch import Fetcher, FileContent, blob_name
+from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
+from rafsight.access.objects import fetch_verified
+from rafsight.access.options import Options
+from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
+from rafsight.base.events import Listener, Noticed, silent
+from rafsight.base.limits import Limits
+from rafsight.base.units import MiB
+from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
+from rafsight.formats.oci.config import ImageConfig, parse_config
+from rafsight.formats.oci.platform import parse_platform
+from rafsight.formats.oci.resolve import Resolved, resolve
+from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand
+from rafsight.formats.rafs.codec import read_bootstrap
+from rafsight.formats.rafs.placement import place_chunks, require_placed
+from rafsight.formats.tables import Placement, TreeTables
+from rafsight.image.plan import FileRange, RowArray, wanted_extents
+from rafsight.image.tree import ImageTree
+
+READ_AHEAD: Final = 16 * MiB
+"""[bytes] content of one file that `read_file` plans at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What the manifest says about an open image; all but `reference` empty for a bare bootstrap."""
+
+    reference: str
+    """As the user typed it."""
+    classified: ClassifiedManifest | None = None
+    index_digest: str = ""
+    config: ImageConfig | None = None
+    platform: str = ""
+    repository: str = ""
+    """`HOST/REPO` of a registry reference."""
+    tag: str = ""
+
+
+class Image:
+    """An open image. Made by `open_image`; thread-safe but for `close`."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        tree: ImageTree,
+        backend: Backend,
+        contents: "Contents",
+    ) -> None:
+        self.identity = identity
+        self.tree = tree
+        self.backend = backend
+        self._contents = contents
+        self.opening_cost = backend.meter.cost
+
+    @property
+    def cost(self) -> Cost:
+        """What was paid so far; `opening_cost` is what it took to know the tree."""
+        return self.backend.meter.cost
+
+    def read(self, wanted: Sequence[FileRange]) -> Iterator[FileContent]:
+        """Fetch ranges of files as one plan; each is yielded when it is complete, failed ones with their error.
+
+        Cost: the requests of one plan. Memory: a window, and ranges that are not complete yet.
+        """
+        return self._contents.read(wanted)
+
+    def read_file(self, row: int) -> Iterator[bytes]:
+        """Read one regular file in order, piece by piece.
+
+        Raises: RegistryFault, ImageFault.
+        """
+        size = int(self.tree.entries.size[row])
+        for offset in range(0, size, READ_AHEAD):
+            for part in self.read([FileRange(row=row, offset=offset, size=min(READ_AHEAD, size - offset))]):
+                if part.error is not None:
+                    raise part.error
+                yield part.content
+
+
+class Contents:
+    """Places chunks blob by blob as they are needed, and fetches them."""
+
+    def __init__(self, tree: ImageTree, backend: Backend, parts: BootstrapParts | None, options: Options) -> None:
+        self._tree = tree
+        self._backend = backend
+        self._bundled = dict(parts.metas) if parts else {}
+        self._limits = Limits()
+        self._fetcher = Fetcher(tree, backend, connections=options.connections)
+        self._lock = threading.Lock()
+        self._metas: dict[int, bytes | memoryview] = {}
+        self._faults: dict[int, RafsightError] = {}
+        self._placement: Placement | None = None
+        self._streams: LayerStore | None = None
+
+    def use_layers(self, placement: Placement, streams: LayerStore) -> None:
+        """Serve content from layers that are streams."""
+        self._placement = placement
+        self._streams = streams
+
+    def read(self, wanted: Sequence[FileRange]) -> Iterator[FileContent]:
+        """Place what is not placed yet, then fetch."""
+        extents = wanted_extents(self._tree, wanted)
+        placement = self._placement_for(extents)
+        streams = self._streams
+        read_streams = streams.read if streams else (lambda plan: iter(()))  # noqa: ARG005
+        return self._fetcher.read(placement, wanted, extents, self._unplaced, read_streams)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._fetcher.close()
+
+    def _unplaced(self, chunk: int) -> RafsightError:
+        """Say why a chunk has no place."""
+        blob = int(self._tree.tables.chunks.blob_index[chunk])
+        if blob in self._faults:
+            return self._faults[blob]
+        assert self._placement is not None
+        try:
+            require_placed(self._tree.tables, self._placement, np.array([chunk]))
+        except RafsightError as error:
+            return error
+        return Defect(what=f"chunk {chunk} has a place and none")
+
+    def _placement_for(self, extents: Sequence[RowArray]) -> Placement:
+        """Return a placement that covers the blobs of some extents, with the chunk-info arrays that it needs."""
+        tables = self._tree.tables
+        with self._lock:
+            if self._streams is not None and self._placement is not None:
+                return self._placement
+            rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64)
+            blobs = np.unique(tables.chunks.blob_index[tables.extents.chunk[rows]]).tolist()
+            missing = [blob for blob in blobs if tables.blobs[blob].needs_meta and blob not in self._metas]
+            if self._placement is None:
+                self._placement = place_chunks(tables, self._metas, self._limits)
+            for blob in missing:
+                if blob not in self._faults:
+                    self._place_blob(blob)
+            return self._placement
+
+    def _place_blob(self, blob: int) -> None:
+        """Place the chunks of a blob by its chunk-info array; a blob whose array is bad does not spoil the others."""
+        try:
+            meta = self._load_meta(blob)
+            self._placement = place_chunks(self._tree.tables, {**self._metas, blob: meta}, self._limits)
+        except (RegistryFault, ImageFault) as error:
+            self._faults[blob] = error
+            return
+        self._metas[blob] = meta
+
+    def _load_meta(self, blob: int) -> bytes | memoryview:
+        """Take a blob's chunk-info array from the bootstrap layer, else fetch it from the blob."""
+        entry = self._tree.tables.blobs[blob]
+        bundled = self._bundled.get(entry.meta_id)
+        if bundled is not None:
+            return expand(bundled, entry, self._limits)
+        size = entry.meta_compressed_size + HEADER_SIZE
+        stored = self._backend.fetch_range(blob_name(entry.meta_id), entry.meta_offset, size)
+        self._backend.meter.count(needed=size)
+        return expand(stored, entry, self._limits)
+
+
+@contextmanager
+def open_image(
+    reference: str, *, options: Options | None = None, listener: Listener = silent, keep: Keep = keep_nothing
+) -> Iterator[Image]:
+    """Open an image by its reference.
+
+    Args:
+        reference: `HOST/REPO:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `boot:FILE`, or a path to a layout or a bootstrap.
+        options: how to reach it.
+        listener: told about long work.
+        keep: for plain OCI layers, which have to be streamed whole to know their tree: tells which files' content to
+            keep from that pass, so that reading them later costs nothing.
+    Raises: CallerError, RegistryFault, ImageFault.
+    Cost: manifest, config and bootstrap (the latter two from the cache if they were there before); for plain OCI
+        layers, all of them.
+    """
+    options = options or Options()
+    meter = Meter()
+    with connect(reference, options, meter) as source:
+        session = _Session(reference, source, options, listener, keep)
+        image = session.open()
+        try:
+            yield image
+        finally:
+            session.close()
+
+
+class _Session:
+    """The steps of opening, and what has to be closed."""
+
+    def __init__(self, reference: str, source: Source, options: Options, listener: Listener, keep: Keep) -> None:
+        self._reference = reference
+        self._source = source
+        self._backend = source.backend
+        self._options = options
+        self._listener = listener
+        self._keep = keep
+        self._limits = Limits()
+        self._cache = Cache(options.cache_dir)
+        self._contents: Contents | None = None
+        self._layers: LayerStore | None = None
+
+    def open(self) -> Image:
+        """Do all steps."""
+        if self._source.bootstrap is not None:
+            tables = read_bootstrap(self._source.bootstrap, name=self._source.bootstrap_name, limits=self._limits)
+            self._backend.meter.count(needed=len(self._source.bootstrap))
+            return self._image(Identity(reference=self._reference), tables, None)
+        document, resolved = self._resolve()
+        classified = resolved.image
+        with ThreadPoolExecutor(1, thread_name_prefix="rafsight-config") as aside:
+            pending = aside.submit(self._config, classified)
+            tables, parts = self._tables(classified, lambda: _diff_ids(pending.result(), classified))
+            config = pending.result()
+        identity = Identity(
+            reference=self._reference,
+            classified=classified,
+            index_digest="" if document.digest == classified.manifest.digest else document.digest,
+            config=config,
+            platform=str(resolved.platform) if resolved.platform else _platform_of(config),
+            repository=self._source.repository,
+            tag=self._source.tag,
+        )
+        return self._image(identity, tables, parts)
+
+    def close(self) -> None:
+        """End the threads of the content."""
+        if self._contents is not None:
+            self._contents.close()
+
+    def _resolve(self) -> tuple[Document, Resolved]:
+        document = self._document(self._source.name)
+        conversation = resolve(document, platform=parse_platform(self._options.platform), limits=self._limits)
+        try:
+            digest = next(conversation)
+            while True:
+                digest = conversation.send(self._document(digest))
+        except StopIteration as end:
+            resolved: Resolved = end.value
+            return document, resolved
+
+    def _document(self, name: str) -> Document:
+        """Fetch a manifest or index, or take it from the cache where it is named by digest."""
+        kept = self._cache.document(name)
+        if kept is not None:
+            return Document(media_type="", digest=name, content=kept)
+        document = self._backend.fetch_manifest(name)
+        self._backend.meter.count(needed=len(document.content))
+        self._cache.keep_document(document.digest, document.content)
+        return document
+
+    def _config(self, classified: ClassifiedManifest) -> ImageConfig | None:
+        """Fetch the image config; a missing one is noticed, not fatal: the tree does not need it."""
+        descriptor = classified.manifest.config
+        content = self._cache.document(descriptor.digest)
+        if content is None:
+            try:
+                content = fetch_verified(self._backend, descriptor.digest, descriptor.size)
+            except RafsightError as error:
+                self._listener(Noticed(message=f"the image config cannot be had: {error}"))
+                return None
+            self._cache.keep_document(descriptor.digest, content)
+        return parse_config(content, digest=descriptor.digest, limits=self._limits)
+
+    def _tables(
+        self, classified: ClassifiedManifest, diff_ids: Callable[[], tuple[str, ...]]
+    ) -> tuple[TreeTables, BootstrapParts | None]:
+        """Load the bootstrap, or stream the layers; `diff_ids` waits for the config."""
+        if isinstance(classified, NydusManifest):
+            layer = classified.bootstrap_layer
+            parts = load_bootstrap(self._backend, layer, diff_ids, self._cache, self._limits)
+            return read_bootstrap(parts.bootstrap, name="", limits=self._limits), parts
+        self._layers = stream_layers(
+            self._backend,
+            classified.layers,
+            diff_ids(),
+            keep=self._keep,
+            limits=self._limits,
+            listener=self._listener,
+        )
+        return self._layers.tables, None
+
+    def _image(self, identity: Identity, tables: TreeTables, parts: BootstrapParts | None) -> Image:
+        tree = ImageTree(tables, self._limits)
+        self._contents = Contents(tree, self._backend, parts, self._options)
+        if self._layers is not None:
+            self._contents.use_layers(self._layers.placement, self._layers)
+        return Image(
+            identity=identity,
+            tree=tree,
+            backend=self._backend,
+            contents=self._contents,
+        )
+
+
+def _diff_ids(config: ImageConfig | None, classified: ClassifiedManifest) -> tuple[str, ...]:
+    """Return the digests of the uncompressed layers, if config and manifest agree about their number."""
+    return config.diff_ids if config and len(config.diff_ids) == len(classified.manifest.layers) else ()
+
+
+def _platform_of(config: ImageConfig | None) -> str:
+    if config is None or not config.os:
+        return ""
+    return "/".join(part for part in (config.os, config.architecture, config.variant) if part)

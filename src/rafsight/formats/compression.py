@@ -1,0 +1,88 @@
+"""On-disk compressor numbers and what undoes them.
+
+This module alone decides how much a decompressor may produce and how much memory it may take: exactly the size that
+the image promises, which the caller has bounded, and a zstd window of at most 128 MiB (the peers' bound too).
+"""
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from rafsight.formats.tables import Compressor, MalformedImage
+
+if TYPE_CHECKING:
+    import zstandard
+
+Buffer = bytes | memoryview
+
+_ZSTD_WINDOW: Final = 1 << 27
+_GZIP_BITS: Final = 16 + zlib.MAX_WBITS
+
+
+class Decoder:
+    """The state that decompression reuses from call to call. Not thread-safe: keep one for each thread."""
+
+    __slots__ = ("_zstd",)
+
+    def __init__(self) -> None:
+        self._zstd: zstandard.ZstdDecompressor | None = None
+
+    def decompress(self, compressor: Compressor, stored: Buffer, size: int) -> bytes:
+        """Decompress one piece to exactly the size that it should have.
+
+        Args:
+            compressor: what made the piece.
+            stored: the piece; bytes after its end are ignored (recorded sizes of gzip members are estimates).
+            size: [bytes] of content, bounded by the caller: so much memory is taken.
+        Raises: MalformedImage: the piece is damaged, or has another size.
+        """
+        if compressor is Compressor.ZSTD:
+            content = self._decompress_zstd(stored, size)
+        elif compressor is Compressor.LZ4_BLOCK:
+            content = _decompress_lz4(stored, size)
+        elif compressor is Compressor.GZIP:
+            content = _decompress_gzip(stored, size)
+        else:
+            content = bytes(stored)
+        if len(content) != size:
+            raise _damaged(compressor, f"gives {len(content)} bytes, and the image promises {size}")
+        return content
+
+    def _decompress_zstd(self, stored: Buffer, size: int) -> bytes:
+        import zstandard
+
+        if self._zstd is None:
+            self._zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        try:
+            announced = zstandard.frame_content_size(stored)
+            if announced not in (-1, size):
+                raise _damaged(Compressor.ZSTD, f"announces {announced} bytes, and the image promises {size}")
+            return self._zstd.decompress(stored, max_output_size=size)
+        except zstandard.ZstdError as error:
+            raise _damaged(Compressor.ZSTD, str(error)) from None
+
+
+def decompress(compressor: Compressor, stored: Buffer, size: int) -> bytes:
+    """Decompress one piece without keeping state; `Decoder.decompress` says the rest."""
+    return Decoder().decompress(compressor, stored, size)
+
+
+def _decompress_lz4(stored: Buffer, size: int) -> bytes:
+    import lz4.block
+
+    try:
+        return bytes(lz4.block.decompress(stored, uncompressed_size=size))
+    except lz4.block.LZ4BlockError as error:
+        raise _damaged(Compressor.LZ4_BLOCK, str(error)) from None
+
+
+def _decompress_gzip(stored: Buffer, size: int) -> bytes:
+    if not size:
+        return b""
+    try:
+        return zlib.decompressobj(_GZIP_BITS).decompress(stored, size)
+    except zlib.error as error:
+        raise _damaged(Compressor.GZIP, str(error)) from None
+
+
+def _damaged(compressor: Compressor, what: str) -> MalformedImage:
+    return MalformedImage(where=f"{compressor.name.lower()} data", what=what, offset=0)

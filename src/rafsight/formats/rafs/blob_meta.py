@@ -1,0 +1,197 @@
+"""The chunk-info array of a v6 blob (`blob.meta`): where its chunks lie in the compressed blob.
+
+This module alone decides what such an array says. Two files hold one: the blob itself (compressed, perhaps encrypted),
+and the bootstrap layer of images in registries (expanded, padded to 4096). Both end with a header of 4096 bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rafsight.base.limits import Limits
+from rafsight.formats.cipher import decrypt_unit
+from rafsight.formats.compression import Decoder
+from rafsight.formats.rafs import blob_meta_layout as layout
+from rafsight.formats.rafs import shared_layout as shared
+from rafsight.formats.records import Buffer, Long
+from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, MalformedImage, Offsets, Words
+
+WHERE: Final = "chunk-info array"
+HEADER_SIZE: Final = layout.HEADER_SIZE
+"""[bytes] that follow the `meta_compressed_size` of the array in its file."""
+MAX_RATIO: Final = 4096
+"""No honest table shrinks more when it is compressed."""
+_SHAPING: Final = shared.CHUNK_INFO_V2 | shared.BATCH | shared.ZRAN
+_FLAGS: Final = (
+    (layout.V2_COMPRESSED, ChunkFlag.COMPRESSED),
+    (layout.V2_ZRAN, ChunkFlag.ZRAN),
+    (layout.V2_BATCH, ChunkFlag.BATCH),
+    (layout.V2_ENCRYPTED, ChunkFlag.ENCRYPTED),
+    (layout.V2_HAS_CRC32, ChunkFlag.HAS_CRC32),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobMeta:
+    """An expanded chunk-info array as columns; c chunks, in the order of their numbers."""
+
+    uncompressed_offset: Offsets
+    size: Offsets
+    """[bytes] of content."""
+    compressed_offset: Offsets
+    compressed_size: Offsets
+    flags: Words
+    """ChunkFlag bits."""
+    data: Long
+    """CRC-32C, or context << 32 | offset in the decoded batch or slice."""
+    batches: np.ndarray
+    """Of layout.BATCH_CONTEXT; none in blobs without batches."""
+    slices: np.ndarray
+    """Of layout.ZRAN_CONTEXT; none in blobs without zran."""
+    dictionaries: memoryview
+    """What the slices' dictionary offsets point into."""
+
+
+def expand(stored: Buffer, entry: BlobEntry, limits: Limits) -> bytes:
+    """Decrypt, decompress and check a chunk-info array.
+
+    Args:
+        stored: either `meta_compressed_size + HEADER_SIZE` bytes of `meta_id`, from `meta_offset` on, or the whole file
+            `<hex>.blob.meta` of a bootstrap layer.
+        entry: the blob's row in the blob table.
+        limits: what to accept.
+    Returns: the table in its full size, then the header (4096 bytes).
+    Raises: MalformedImage: it is damaged, or is not the one that the blob table means.
+    """
+    size = entry.meta_uncompressed_size
+    if size > limits.blob_meta_size or size > MAX_RATIO * (entry.meta_compressed_size + HEADER_SIZE):
+        raise _refuse("wants more bytes than it can need")
+    header = bytes(stored[-HEADER_SIZE:])
+    if len(stored) == _padded(size) + HEADER_SIZE and _has_magic(header):
+        table = bytes(stored[:size])
+    elif len(stored) == entry.meta_compressed_size + HEADER_SIZE:
+        table = _unpack(stored[:-HEADER_SIZE], entry)
+        header = decrypt_unit(header, entry.key, entry.iv) if entry.cipher is not Cipher.NONE else header
+    else:
+        raise _refuse("is cut or too long")
+    expanded = table + header
+    _check_header(expanded, entry)
+    return expanded
+
+
+def _unpack(stored: Buffer, entry: BlobEntry) -> bytes:
+    if entry.cipher is not Cipher.NONE:
+        stored = decrypt_unit(stored, entry.key, entry.iv)
+    return Decoder().decompress(entry.meta_compressor, stored, entry.meta_uncompressed_size)
+
+
+def read_blob_meta(expanded: Buffer, entry: BlobEntry) -> BlobMeta:
+    """Read an expanded chunk-info array.
+
+    Args:
+        expanded: what `expand` returned, or the whole file `<hex>.blob.meta` of a bootstrap layer.
+        entry: the blob's row in the blob table.
+    Raises: MalformedImage.
+    """
+    head = _check_header(expanded, entry)
+    count, features = int(head["chunk_count"]), int(head["features"])
+    batches, slices = np.empty(0, layout.BATCH_CONTEXT.dtype), np.empty(0, layout.ZRAN_CONTEXT.dtype)
+    dictionaries = memoryview(b"")
+    start, contexts, size = int(head["context_offset"]), int(head["context_count"]), int(head["context_size"])
+    if features & shared.BATCH:
+        batches = layout.BATCH_CONTEXT.rows(expanded, start, contexts, "batch contexts")
+    elif features & shared.ZRAN:
+        slices = layout.ZRAN_CONTEXT.rows(expanded, start, contexts, "zran contexts")
+        end = contexts * layout.ZRAN_CONTEXT.size
+        dictionaries = memoryview(expanded)[start + end : start + size]
+    uncompressed_offset, content_size, flags, compressed_offset, compressed_size, data = (
+        _read_v2(expanded, count) if features & shared.CHUNK_INFO_V2 else _read_v1(expanded, count)
+    )
+    return BlobMeta(
+        uncompressed_offset=uncompressed_offset.astype(np.int64),
+        size=content_size.astype(np.int64),
+        compressed_offset=compressed_offset.astype(np.int64),
+        compressed_size=compressed_size.astype(np.int64),
+        flags=flags,
+        data=data,
+        batches=batches,
+        slices=slices,
+        dictionaries=dictionaries,
+    )
+
+
+def _read_v1(expanded: Buffer, count: int) -> tuple[Long, Long, Words, Long, Long, Long]:
+    rows = layout.CHUNK_V1.rows(expanded, 0, count, WHERE)
+    upper, lower = rows["uncompressed"], rows["compressed"]
+    size = _bits(upper, 44, 20) + (_bits(upper, 8, 4) << np.uint64(20)) + np.uint64(1)
+    compressed_size = _bits(lower, 44, 20) + (_bits(lower, 40, 4) << np.uint64(20)) + np.uint64(1)
+    flags = np.where(size != compressed_size, np.uint32(ChunkFlag.COMPRESSED), np.uint32(0))
+    offset = _bits(upper, 12, 32) << np.uint64(12)
+    return offset, size, flags, _bits(lower, 0, 40), compressed_size, np.zeros(count, np.uint64)
+
+
+def _read_v2(expanded: Buffer, count: int) -> tuple[Long, Long, Words, Long, Long, Long]:
+    rows = layout.CHUNK_V2.rows(expanded, 0, count, WHERE)
+    upper, lower = rows["uncompressed"], rows["compressed"]
+    stored = _bits(upper, 56, 8).astype(np.uint32)
+    flags = np.zeros(count, np.uint32)
+    for bit, flag in _FLAGS:
+        flags |= np.where(stored & np.uint32(bit), np.uint32(flag), np.uint32(0))
+    size = _bits(upper, 32, 24) + np.uint64(1)
+    offset = _bits(upper, 0, 32) << np.uint64(12)
+    return offset, size, flags, _bits(lower, 0, 40), _bits(lower, 40, 24), rows["data"].astype(np.uint64)
+
+
+def _bits(words: Long, start: int, count: int) -> Long:
+    return (words >> np.uint64(start)) & np.uint64((1 << count) - 1)
+
+
+def _padded(size: int) -> int:
+    return -(-size // HEADER_SIZE) * HEADER_SIZE
+
+
+def _has_magic(header: bytes) -> bool:
+    magic = layout.HEADER_MAGIC.to_bytes(4, "little")
+    return header.startswith(magic) and header.endswith(magic)
+
+
+def _check_header(expanded: Buffer, entry: BlobEntry) -> np.void:
+    """Make sure that the header belongs to the blob and describes the table before it."""
+    table_size = len(expanded) - HEADER_SIZE
+    head: np.void = layout.HEADER.rows(expanded, table_size, 1, "chunk-info header")[0]
+    if not _has_magic(bytes(expanded[table_size:])):
+        raise _refuse("has no header", table_size)
+    numbers = {name: int(head[name]) for name in layout.HEADER.dtype.names or () if name != "reserved"}
+    is_loose = bool(entry.features & shared.CHUNK_DICT_GENERATED)
+    checks = (
+        (is_loose or numbers["chunk_count"] == entry.chunk_count, "has another number of chunks than the blob table"),
+        (numbers["compressor"] == entry.meta_compressor, "has another compressor than the blob table"),
+        (numbers["offset"] == entry.meta_offset, "lies elsewhere than the blob table says"),
+        (numbers["compressed_size"] == entry.meta_compressed_size, "has another size than in the blob table"),
+        (numbers["uncompressed_size"] == entry.meta_uncompressed_size, "has another size than in the blob table"),
+        ((numbers["features"] ^ entry.features) & _SHAPING == 0, "has other features than the blob table"),
+        (table_size in (numbers["uncompressed_size"], _padded(numbers["uncompressed_size"])), "is cut"),
+        (_fits(numbers, is_loose=is_loose), "has records or contexts that do not fit into it"),
+    )
+    for holds, what in checks:
+        if not holds:
+            raise _refuse(what, table_size)
+    return head
+
+
+def _fits(numbers: dict[str, int], *, is_loose: bool) -> bool:
+    """Tell whether records and contexts fill the table as they should."""
+    count, size = numbers["chunk_count"], numbers["uncompressed_size"]
+    is_v2 = numbers["features"] & shared.CHUNK_INFO_V2
+    records = count * (layout.CHUNK_V2.size if is_v2 else layout.CHUNK_V1.size)
+    if not numbers["features"] & (shared.BATCH | shared.ZRAN):
+        return records <= size if is_loose or numbers["features"] & shared.ENCRYPTED else records == size
+    start, contexts = numbers["context_offset"], numbers["context_size"]
+    inside = records <= size and (contexts == 0 or records <= start) and start + contexts <= size
+    # contexts of batches and of slices have the same size
+    return bool(is_v2) and inside and numbers["context_count"] * layout.ZRAN_CONTEXT.size <= contexts
+
+
+def _refuse(what: str, offset: int = 0) -> MalformedImage:
+    return MalformedImage(where=WHERE, what=what, offset=offset)

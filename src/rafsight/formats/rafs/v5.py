@@ -1,0 +1,102 @@
+"""The RAFS v5 codec: inode records become the neutral columns.
+
+This module alone decides how the parts of a v5 bootstrap come together.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from rafsight.base.limits import Limits
+from rafsight.formats.rafs import v5_layout as layout
+from rafsight.formats.rafs.v5_chunks import read_chunks
+from rafsight.formats.rafs.v5_head import read_head
+from rafsight.formats.rafs.v5_inodes import REGULAR, WHERE, Inodes, Tree, build_tree, read_inodes
+from rafsight.formats.rafs.xattrs import read_v5_xattrs
+from rafsight.formats.records import Buffer, require
+from rafsight.formats.tables import EntryTable, Offsets, Rows, TreeTables
+
+_MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
+_DEVICES: Final = (2, 6)
+"""st_mode >> 12 of character and block devices."""
+
+
+def probe(head: Buffer) -> bool:
+    """Tell whether a file that begins with `head` is RAFS in its own layout: v5, or the v4 before it."""
+    return bytes(head[:4]) == _MAGIC
+
+
+def read(bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
+    """Read a v5 bootstrap; `codec.Codec.read` says the rest."""
+    head = read_head(bootstrap, name, limits)
+    tree = build_tree(bootstrap, read_inodes(bootstrap, head), limits)
+    link_row = _link_rows(tree.inodes)
+    own = link_row == np.arange(len(link_row))
+    files = np.flatnonzero(own & (tree.inodes.kind == REGULAR))
+    extents, chunks = read_chunks(bootstrap, tree.inodes.take(files), len(head.blobs), head.superblock.chunk_size)
+    extent_count = np.where(own, tree.inodes.chunk_count, 0)
+    return TreeTables(
+        superblock=head.superblock,
+        buffer=bootstrap,
+        entries=_entries(tree, link_row, extent_count),
+        extents=extents,
+        chunks=chunks,
+        blobs=head.blobs,
+        prefetch=head.prefetch,
+        read_xattrs=read_v5_xattrs,
+    )
+
+
+def _link_rows(inodes: Inodes) -> Rows:
+    """Find the first row of each row's inode.
+
+    Raises: MalformedImage: inode numbers are none, or entries that share one are not names of one regular file.
+    """
+    count = len(inodes.offset)
+    ino = inodes.fields["ino"]
+    require((ino > 0) & (ino <= np.uint64(count)), WHERE, "has an inode number that cannot be", inodes.offset)
+    first = np.zeros(count + 1, np.int32)
+    rows = np.arange(count, dtype=np.int32)
+    first[ino[::-1]] = rows[::-1]  # of an ino that stands twice the last assignment counts: its first row
+    link_row: Rows = first[ino]
+    links = np.flatnonzero(link_row != rows)
+    sources = link_row[links]
+    same = (inodes.kind[links] == REGULAR) & (inodes.kind[sources] == REGULAR)
+    same &= inodes.size[links] == inodes.size[sources]
+    same &= inodes.chunk_count[links] == inodes.chunk_count[sources]
+    same &= (inodes.digest[links] == inodes.digest[sources]).all(axis=1)
+    require(same, WHERE, "shares its number with a different file", inodes.offset[links])
+    return link_row
+
+
+def _entries(tree: Tree, link_row: Rows, extent_count: Offsets) -> EntryTable:
+    """Bring the columns together. Names of one inode share its extents."""
+    inodes = tree.inodes
+    fields = inodes.fields
+    name_size = inodes.name_size.astype(np.int32)
+    name_size[0] = 0  # the root is stored as `/`
+    is_device = np.isin(inodes.kind, _DEVICES)
+    return EntryTable(
+        parent=tree.parent,
+        name_offset=inodes.name_offset,
+        name_size=name_size,
+        mode=fields["mode"].astype(np.uint32),
+        uid=fields["uid"].astype(np.uint32),
+        gid=fields["gid"].astype(np.uint32),
+        size=inodes.size,
+        mtime=fields["mtime"].astype(np.int64),
+        mtime_nsec=fields["mtime_nsec"].astype(np.uint32),
+        nlink=fields["nlink"].astype(np.uint32),
+        rdev=np.where(is_device, fields["rdev"], np.uint32(0)),
+        ino=fields["ino"].astype(np.uint64),
+        link_row=link_row,
+        child_start=tree.child_start,
+        child_count=tree.child_count,
+        target_offset=np.where(inodes.target_size > 0, inodes.target_offset, 0),
+        target_size=inodes.target_size.astype(np.int32),
+        xattr_offset=inodes.xattr_offset,
+        xattr_size=inodes.xattr_size.astype(np.int32),
+        extent_start=np.where(extent_count > 0, np.cumsum(extent_count) - extent_count, 0)[link_row],
+        extent_count=extent_count[link_row].astype(np.int32),
+        digest=inodes.digest,
+    )

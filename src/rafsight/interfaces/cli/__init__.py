@@ -1,0 +1,82 @@
+"""The command line: its entry point, and the list of its commands.
+
+This module alone decides which commands there are. A command lies in a module of its name, and has that name there,
+too; it is imported when it is called, never for `--help` of the whole.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import click
+
+from rafsight._version import __version__
+from rafsight.base.errors import ExitStatus
+from rafsight.interfaces.cli.failure import READER_GONE, show_failure, show_usage
+from rafsight.interfaces.cli.lazy import CommandEntry, LazyGroup
+from rafsight.interfaces.cli.options import global_options
+from rafsight.interfaces.cli.output import ReaderGone, drop_output, flush_output
+from rafsight.interfaces.cli.settings import Settings
+
+COMMANDS: Final = (
+    CommandEntry(name="scan", summary="Find known vulnerabilities in an image."),
+    CommandEntry(name="ls", summary="List files of an image."),
+    CommandEntry(name="cat", summary="Write files of an image to standard output."),
+    CommandEntry(name="find", summary="Find files of an image by name."),
+    CommandEntry(name="db", summary="Import, update and show the advisory database."),
+    CommandEntry(name="demo", summary="Scan an image that rafsight ships, on this machine alone."),
+)
+
+
+@click.group(
+    "rafsight",
+    cls=LazyGroup,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@global_options
+def root() -> None:
+    """See into Nydus images by their registry reference, fetching only the bytes that answer the question.
+
+    \b
+    REF is one of
+      HOST/REPO:TAG[@DIGEST]   an image in a registry
+      oci:DIR[:TAG]            an image in an OCI layout on this machine
+      boot:FILE                a bootstrap on this machine, its blobs in --blob-dir
+    """  # noqa: D301 - click wants a backspace
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; whatever goes wrong is said on standard error.
+
+    Args:
+        arguments: without the program's name; None takes them from the process.
+    """
+    settings = Settings()
+    try:
+        status = root.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="rafsight",
+            standalone_mode=False,
+            obj=settings,
+        )
+        flush_output()
+    except click.ClickException as error:
+        return show_usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        return ExitStatus.INTERRUPTED
+    except ReaderGone:
+        drop_output()
+        return READER_GONE
+    except Exception as error:  # noqa: BLE001 - the last net: the user gets one line, --debug the rest
+        status = show_failure(error, debug=settings.debug)
+        if status in (ExitStatus.OUTPUT, ExitStatus.HOST):
+            drop_output()
+        return status
+    return int(status or ExitStatus.OK)
+
+
+def main() -> NoReturn:
+    """Run the process's command line, and end the process."""
+    sys.exit(run())

@@ -1,0 +1,61 @@
+"""`rafsight find`: find files of an image by name."""
+
+from os import fsencode
+from typing import TYPE_CHECKING
+
+import click
+
+import rafsight
+from rafsight.interfaces.cli.lazy import SectionedCommand
+from rafsight.interfaces.cli.listing import json_array, show_name
+from rafsight.interfaces.cli.options import registry_options, with_ui
+from rafsight.interfaces.cli.output import write_names, write_text
+from rafsight.interfaces.cli.terminal import standard_output
+from rafsight.interfaces.cli.ui import Ui
+
+if TYPE_CHECKING:
+    from rafsight import Options
+
+_KINDS = {"f": "file", "d": "directory", "l": "symlink"}
+
+
+@click.command("find", cls=SectionedCommand, short_help="Find files of an image by name.")
+@click.argument("reference", metavar="REF")
+@click.argument("pattern", metavar="PATTERN")
+@click.option("-t", "--type", "kind", type=click.Choice(list(_KINDS)), help="Only files, directories, or links.")
+@click.option("-0", "--print0", "null", is_flag=True, help="End each path with a NUL, for `xargs -0`.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array of objects.")
+@registry_options
+@with_ui
+def find(
+    reference: str,
+    pattern: str,
+    *,
+    kind: str | None,
+    null: bool,
+    as_json: bool,
+    options: "Options",
+    ui: Ui,
+) -> None:
+    """Find files of the image REF whose name matches PATTERN; only metadata is fetched.
+
+    PATTERN is a shell glob: `*.pem`, `lib*.so.?`, `[Mm]akefile`. It is compared with the last part of each path, or
+    with the whole path if it has a slash: `/etc/*.conf`. Quote it, so that your own shell leaves it alone.
+
+    On a terminal, paths are quoted as a shell would need them; in a pipe they are written as they are.
+    """
+    if null and as_json:
+        raise click.UsageError("--print0 and --json exclude each other.")
+    with rafsight.open_image(reference, options=options, listener=ui.listener) as image:
+        ui.begin_output()
+        entries = rafsight.find_files(image, fsencode(pattern), kind=_KINDS[kind] if kind else None)
+        if as_json:
+            for part in json_array(entries):
+                write_text(part)
+            return
+        terminal = standard_output()
+        quoted = terminal.is_terminal and not null
+        for entry in entries:
+            write_names(
+                show_name(b"/" + entry.path, quoted=quoted, unicode=terminal.unicode) + ("\0" if null else "\n")
+            )

@@ -1,0 +1,148 @@
+"""`rafsight ls`: list files of an image, as GNU ls would."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from os import fsencode
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING
+
+import click
+
+import rafsight
+from rafsight.interfaces.cli.lazy import SectionedCommand
+from rafsight.interfaces.cli.listing import arrange, colour_of, json_array, long_lines, paint, show_name
+from rafsight.interfaces.cli.options import registry_options, with_ui
+from rafsight.interfaces.cli.output import write_names, write_text
+from rafsight.interfaces.cli.terminal import Terminal, standard_output
+from rafsight.interfaces.cli.ui import Ui
+from rafsight.reports.paint import cells
+
+if TYPE_CHECKING:
+    from rafsight import FileEntry, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How files are listed."""
+
+    is_long: bool
+    human: bool
+    one_per_line: bool
+    recursive: bool
+    terminal: Terminal
+
+
+@click.command(
+    "ls",
+    cls=SectionedCommand,
+    short_help="List files of an image.",
+    context_settings={"help_option_names": ["--help"]},
+)
+@click.argument("reference", metavar="REF")
+@click.argument("path", metavar="[PATH]", default="/")
+@click.option("-l", "is_long", is_flag=True, help="Mode, links, owner, group, size, time (UTC), name and link target.")
+@click.option("-a", "-A", "--all", "show_all", is_flag=True, help="List names that begin with a dot, too.")
+@click.option("-R", "--recursive", is_flag=True, help="List the folders below, too.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="With -l: sizes in kB, MB, GB.")
+@click.option("-1", "one_per_line", is_flag=True, help="One name a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array of objects.")
+@registry_options
+@with_ui
+def ls(
+    reference: str,
+    path: str,
+    *,
+    is_long: bool,
+    show_all: bool,
+    recursive: bool,
+    human: bool,
+    one_per_line: bool,
+    as_json: bool,
+    options: "Options",
+    ui: Ui,
+) -> None:
+    """List the folder or file PATH of the image REF; only metadata is fetched.
+
+    On a terminal, names are quoted as a shell would need them; in a pipe they are written as they are. In JSON, names
+    that are not UTF-8 stand in `path_b64`, too.
+    """
+    with rafsight.open_image(reference, options=options, listener=ui.listener) as image:
+        ui.begin_output()
+        start = fsencode(path).strip(b"/")
+        listed = rafsight.list_files(image, start, recursive=recursive)
+        entries = listed if show_all else visible(listed, start)
+        if as_json:
+            for part in json_array(entries):
+                write_text(part)
+            return
+        terminal = standard_output()
+        manner = Manner(
+            is_long=is_long,
+            human=human,
+            one_per_line=one_per_line or not terminal.is_terminal,
+            recursive=recursive,
+            terminal=terminal,
+        )
+        for line in list_lines(entries, start, manner):
+            write_names(line)
+
+
+def visible(entries: "Iterable[FileEntry]", start: bytes) -> "Iterator[FileEntry]":
+    """Leave out what lies below `start` under a name that begins with a dot.
+
+    Args:
+        entries: what was listed.
+        start: the path that was asked for; dots in it hide nothing.
+    """
+    for entry in entries:
+        below = entry.path[len(start) :] if entry.path.startswith(start + b"/") or not start else b""
+        if not any(name.startswith(b".") for name in below.split(b"/")):
+            yield entry
+
+
+def list_lines(entries: "Iterable[FileEntry]", start: bytes, manner: Manner) -> Iterator[str]:
+    """Yield the lines of a listing; with `recursive` a heading for each folder.
+
+    Args:
+        entries: what was listed; folders come before what is in them.
+        start: the path that was asked for.
+        manner: how.
+    """
+    folders: dict[bytes, list[FileEntry]] = {start: []}
+    for entry in entries:
+        folders.setdefault(start if entry.path == start else dirname(entry.path), []).append(entry)
+        if manner.recursive and entry.kind == "directory":
+            folders[entry.path] = []
+    for index, (folder, files) in enumerate(folders.items()):
+        if manner.recursive and not (len(files) == 1 and files[0].path == start):
+            heading = show_name(b"/" + folder, quoted=manner.terminal.is_terminal, unicode=manner.terminal.unicode)
+            yield f"{'' if index == 0 else chr(10)}{heading}:\n"
+        yield from _folder_lines(files, start, manner)
+
+
+def _folder_lines(files: "Sequence[FileEntry]", start: bytes, manner: Manner) -> Iterator[str]:
+    terminal = manner.terminal
+    show = partial(show_name, quoted=terminal.is_terminal, unicode=terminal.unicode)
+    plain = [show(b"/" + start if entry.path == start else basename(entry.path)) for entry in files]
+    names = [paint(name, colour_of(entry), colour=terminal.colour) for entry, name in zip(files, plain, strict=True)]
+    if manner.is_long:
+        targets = [show(entry.target) if entry.target else "" for entry in files]
+        for line in long_lines(files, names, targets, human=manner.human):
+            yield line + "\n"
+    elif manner.one_per_line:
+        for name in names:
+            yield name + "\n"
+    else:
+        yield from _columns(plain, names, terminal.width)
+
+
+def _columns(plain: Sequence[str], names: Sequence[str], width: int) -> Iterator[str]:
+    lines = arrange(plain, width)
+    if not lines:
+        return
+    ranks = range(len(lines[0]))
+    widths = [max(cells(plain[line[rank]]) for line in lines if rank < len(line)) for rank in ranks]
+    for line in lines:
+        filled = (names[index] + " " * (widths[rank] - cells(plain[index])) for rank, index in enumerate(line[:-1]))
+        yield "  ".join([*filled, names[line[-1]]]) + "\n"

@@ -1,0 +1,151 @@
+"""The options that several commands share, and the values that commands get from them.
+
+This module alone decides what they are called. A command that takes a REF is decorated with `registry_options` and gets
+`options`; every command is decorated with `with_ui` and gets `ui`.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from rafsight.interfaces.cli.lazy import SectionOption
+from rafsight.interfaces.cli.settings import Settings
+
+Function = Callable[..., Any]
+
+EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+EXISTING_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _global_option(*names: str, field: str, **more: Any) -> Callable[[Function], Function]:
+    """Make an option that may stand before and after the command's name, and lands in the settings."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        del parameter
+        settings = context.ensure_object(Settings)
+        if value:
+            setattr(settings, field, value)
+
+    return click.option(
+        *names, field, cls=SectionOption, section="Global options", expose_value=False, callback=remember, **more
+    )
+
+
+_GLOBAL_OPTIONS: Final = (
+    _global_option("-q", "--quiet", field="quiet", is_flag=True, help="No progress and no warnings."),
+    _global_option("--debug", field="debug", is_flag=True, help="Show where in the code an error comes from."),
+    _global_option("--no-progress", field="no_progress", is_flag=True, help="Draw no progress bars."),
+    _global_option(
+        "--cache-dir",
+        field="cache_dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Where to keep what was fetched.  [default: $RAFSIGHT_CACHE_DIR or ~/.cache/rafsight]",
+    ),
+)
+
+_registry_option = functools.partial(click.option, cls=SectionOption, section="Registry options")
+
+_REGISTRY_OPTIONS: Final = (
+    _registry_option("--platform", metavar="OS/ARCH", help="Which image of an index.  [default: this machine's]"),
+    _registry_option("--plain-http", is_flag=True, help="Speak HTTP.  [default: only with loopback addresses]"),
+    _registry_option("--insecure", is_flag=True, help="Do not verify the registry's certificate."),
+    _registry_option(
+        "--ca-file", "ca_files", type=EXISTING_FILE, multiple=True, metavar="FILE", help="One more authority, PEM."
+    ),
+    _registry_option("--cert", "certificate", type=EXISTING_FILE, metavar="FILE", help="Client certificate, PEM."),
+    _registry_option("--key", type=EXISTING_FILE, metavar="FILE", help="The certificate's key, if in another file."),
+    _registry_option("--username", metavar="USER", help="Log in as USER, not as `docker login` saved."),
+    _registry_option("--password-stdin", is_flag=True, help="Read USER's password from standard input."),
+    _registry_option(
+        "--blob-dir", type=EXISTING_DIRECTORY, metavar="DIR", help="Where the blobs of a boot:FILE image lie."
+    ),
+    _registry_option("--offline", is_flag=True, help="Refuse whatever would need the network."),
+    _registry_option(
+        "--timeout",
+        type=click.FloatRange(min=0.1, max=86_400),
+        metavar="SECONDS",
+        help="Without an answer before a request is tried again.  [default: 30]",
+    ),
+)
+
+
+def global_options(function: Function) -> Function:
+    """Add the global options."""
+    return _decorated(function, _GLOBAL_OPTIONS)
+
+
+def with_ui(function: Function) -> Function:
+    """Add the global options to a command, and hand it a `ui` made from them."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from rafsight.interfaces.cli.ui import Ui
+
+        with Ui(click.get_current_context().ensure_object(Settings)) as ui:
+            return function(*args, ui=ui, **kwargs)
+
+    return global_options(run)
+
+
+def registry_options(function: Function) -> Function:
+    """Add the registry options to a command, and hand it `options` made from them, ready for the public API."""
+
+    @functools.wraps(function)
+    def run(
+        *args: Any,
+        platform: str | None,
+        plain_http: bool,
+        insecure: bool,
+        ca_files: tuple[Path, ...],
+        certificate: Path | None,
+        key: Path | None,
+        username: str | None,
+        password_stdin: bool,
+        blob_dir: Path | None,
+        offline: bool,
+        timeout: float | None,
+        **kwargs: Any,
+    ) -> Any:
+        from rafsight import Options
+        from rafsight.interfaces.cli.ui import default_cache_dir
+
+        if key is not None and certificate is None:
+            raise click.UsageError("--key needs --cert.")
+        said: dict[str, Any] = {"platform": platform, "timeout": timeout}
+        options = Options(
+            cache_dir=click.get_current_context().ensure_object(Settings).cache_dir or default_cache_dir(),
+            plain_http=plain_http or None,
+            insecure=insecure,
+            ca_files=ca_files,
+            certificate=certificate,
+            key=key,
+            username=username or "",
+            password=_read_password(username, password_stdin),
+            blob_dir=blob_dir,
+            offline=offline,
+            environment=dict(os.environ),
+            **{name: value for name, value in said.items() if value is not None},
+        )
+        return function(*args, options=options, **kwargs)
+
+    return _decorated(run, _REGISTRY_OPTIONS)
+
+
+def _read_password(username: str | None, password_stdin: bool) -> str:
+    if bool(username) != password_stdin:
+        raise click.UsageError("--username and --password-stdin need each other.")
+    if not password_stdin:
+        return ""
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+
+
+def _decorated(function: Function, decorators: tuple[Callable[[Function], Function], ...]) -> Function:
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function

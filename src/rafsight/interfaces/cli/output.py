@@ -1,0 +1,150 @@
+"""Where results go: standard output, or a file that is written whole or not at all.
+
+This module alone decides what happens when nobody reads, or nothing can be written.
+"""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from rafsight.base.errors import ExitStatus, HostLimit
+
+
+class OutputFailed(HostLimit):
+    """The result cannot be written."""
+
+    code = "output-failed"
+    template = "cannot write {where}: {why}"
+    remedy = "Check the space and the permissions there, or name another file with --output."
+    exit_status = ExitStatus.OUTPUT
+
+
+class ReaderGone(Exception):
+    """The program that reads standard output has ended; nothing is wrong."""
+
+
+Sink = Callable[[str], None]
+
+
+def write_bytes(content: bytes) -> None:
+    """Write to standard output.
+
+    Raises: ReaderGone, OutputFailed.
+    """
+    try:
+        sys.stdout.flush()
+        _binary_stdout().write(content)
+    except OSError as error:
+        raise _translated(error, "standard output") from error
+
+
+def write_text(text: str) -> None:
+    """Write to standard output in its encoding; what that lacks is escaped.
+
+    Raises: ReaderGone, OutputFailed.
+    """
+    write_bytes(text.encode(sys.stdout.encoding or "ascii", "backslashreplace"))
+
+
+def write_names(text: str) -> None:
+    """Write names to standard output as the bytes that they are: surrogate escapes become what they stand for.
+
+    Raises: ReaderGone, OutputFailed.
+    """
+    write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def flush_output() -> None:
+    """Hand over what standard output still holds.
+
+    Raises: ReaderGone, OutputFailed.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise _translated(error, "standard output") from error
+
+
+def drop_output() -> None:
+    """Point standard output nowhere, so that the interpreter's last flush has nobody to disappoint."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _binary_stdout() -> BinaryIO:
+    return sys.stdout.buffer
+
+
+def _translated(error: OSError, where: str) -> Exception:
+    if error.errno == errno.EPIPE:
+        return ReaderGone()
+    return OutputFailed(where=where, why=error.strerror or str(error))
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[Sink]:
+    """Open the place for a result, before the work begins, so that nobody waits in vain.
+
+    A regular file appears under its name when all is written, and keeps its old content otherwise. Devices and pipes
+    are written as they are. None is standard output.
+
+    Raises: OutputFailed.
+    """
+    if path is None:
+        yield write_text
+        return
+    target = Path(os.path.realpath(path))
+    with _guarded(path):
+        in_place = _is_special(target)
+        draft = target if in_place else target.with_name(f".{target.name}.{os.getpid()}.part")
+        stream = draft.open("w" if in_place else "x", encoding="utf-8", errors="backslashreplace")
+    try:
+
+        def sink(text: str) -> None:
+            with _guarded(path):
+                stream.write(text)
+
+        yield sink
+        with _guarded(path):
+            stream.flush()
+            if not in_place:
+                os.fsync(stream.fileno())
+                _keep_mode(target, draft)
+                draft.replace(target)
+    finally:
+        with suppress(OSError):
+            stream.close()
+        if not in_place:
+            draft.unlink(missing_ok=True)
+
+
+def _is_special(target: Path) -> bool:
+    """Tell whether a path is a device or a pipe; a folder is an error, what does not exist yet is a file."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return not stat.S_ISREG(mode)
+
+
+def _keep_mode(target: Path, draft: Path) -> None:
+    with suppress(FileNotFoundError):
+        draft.chmod(stat.S_IMODE(target.stat().st_mode))
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Turn the system's errors into ours; never around a caller's own work, whose faults are other ones."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputFailed(where=str(path), why=error.strerror or str(error)) from error

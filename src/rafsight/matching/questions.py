@@ -1,0 +1,163 @@
+"""An inventory to look-ups: which ecosystem, release, name and key to ask for each component, and what cannot be asked.
+
+This module alone decides what is asked. Packages of the distribution are asked by the names of its family (source,
+binary or both) and never in a language's ecosystem; language packages that the distribution installed are its own
+affair.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Gap, GapReason, Inventory
+from rafsight.base.text import printable
+from rafsight.matching.distributions import LANGUAGES, Family, NamedBy, family_of
+from rafsight.matching.ecosystems import package_name
+from rafsight.matching.store import Coverage, Lookup
+from rafsight.matching.versions import UncomparableVersion, scheme_for
+
+_REASONS: Final = tuple(GapReason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A look-up for a component."""
+
+    component: int
+    """Index in the inventory."""
+    lookup: Lookup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """All that can be asked about an inventory, and what cannot."""
+
+    questions: tuple[Question, ...]
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """Where components of one kind are looked up."""
+
+    base: str
+    releases: tuple[str, ...]
+    named_by: NamedBy
+
+
+def ask(inventory: Inventory, coverage: Iterable[Coverage]) -> Questions:
+    """Work out the look-ups for an inventory.
+
+    Args:
+        inventory: what was found in an image.
+        coverage: what the database knows.
+    """
+    known: dict[str, list[str]] = {}
+    for item in coverage:
+        known.setdefault(item.base, []).append(item.release)
+    family = family_of(inventory.distribution) if inventory.distribution else None
+    targets, gaps = _targets(inventory, family, known)
+    questions: list[Question] = []
+    for index, component in enumerate(inventory.components):
+        target = targets.get(component.ecosystem) if _is_asked(component) else None
+        if target is None:
+            continue
+        try:
+            questions += (Question(component=index, lookup=lookup) for lookup in _lookups(component, target))
+        except UncomparableVersion as error:
+            gaps.append(_uncomparable(component, error))
+    ordered = sorted(set(gaps), key=lambda gap: (_REASONS.index(gap.reason), gap.subject, gap.detail))
+    return Questions(questions=tuple(questions), gaps=tuple(ordered))
+
+
+def _is_asked(component: Component) -> bool:
+    virtual = component.ecosystem in OS_ECOSYSTEMS and component.name.startswith(".")
+    return bool(component.name) and not component.owned_by and not virtual
+
+
+def _targets(
+    inventory: Inventory, family: Family | None, known: Mapping[str, list[str]]
+) -> tuple[dict[str, _Target], list[Gap]]:
+    """Find the target of each kind of component, and what has none."""
+    counts: dict[str, int] = {}
+    for component in inventory.components:
+        if _is_asked(component):
+            counts[component.ecosystem] = counts.get(component.ecosystem, 0) + 1
+    targets: dict[str, _Target] = {}
+    gaps: list[Gap] = []
+    for ecosystem, count in sorted(counts.items()):
+        if ecosystem in OS_ECOSYSTEMS:
+            if inventory.distribution is None or family is None or family.packages != ecosystem:
+                gaps.append(_unknown_distribution(inventory.distribution, ecosystem, count))
+                continue
+            base, named_by = family.base, family.named_by
+            wanted = tuple(family.releases(inventory.distribution, known.get(base, ())))
+        else:
+            base, named_by, wanted = LANGUAGES.get(ecosystem, ecosystem), NamedBy.BINARY, ("",)
+        releases = tuple(dict.fromkeys(release for release in (*wanted, "") if release in known.get(base, ())))
+        if releases:
+            targets[ecosystem] = _Target(base=base, releases=releases, named_by=named_by)
+        else:
+            gaps.append(_no_advisories(base, wanted, count))
+    return targets, gaps
+
+
+def _lookups(component: Component, target: _Target) -> Iterator[Lookup]:
+    scheme = scheme_for(target.base)
+    if scheme is None:
+        return
+    for name, version in _names(component, target):
+        key = scheme.key(version)
+        for release in target.releases:
+            yield Lookup(base=target.base, release=release, name=package_name(target.base, name), key=key)
+
+
+def _names(component: Component, target: _Target) -> Iterator[tuple[str, str]]:
+    """Yield the names, each with its version, under which advisories may file a component."""
+    own = (component.name, component.version)
+    if component.ecosystem not in OS_ECOSYSTEMS:
+        yield own
+        return
+    source = (component.source_name or component.name, _source_version(component))
+    if target.named_by is not NamedBy.BINARY:
+        yield source
+    if target.named_by is NamedBy.BINARY or (target.named_by is NamedBy.BOTH and own[0] != source[0]):
+        yield own
+
+
+def _source_version(component: Component) -> str:
+    """Return the version of the source; a source rpm does not know its epoch, which is the binary's."""
+    version = component.source_version or component.version
+    epoch, colon, _ = component.version.partition(":")
+    return f"{epoch}:{version}" if component.ecosystem == "rpm" and colon and ":" not in version else version
+
+
+def _unknown_distribution(distribution: Distribution | None, ecosystem: str, count: int) -> Gap:
+    subject = f"{distribution.id} {distribution.version}".strip() if distribution else ecosystem
+    reason = (
+        f"no advisories are known to be about {ecosystem} packages of {subject}"
+        if distribution
+        else "no file says which distribution this is"
+    )
+    return Gap(
+        reason=GapReason.UNKNOWN_DISTRIBUTION,
+        subject=printable(subject),
+        detail=printable(f"{count} {ecosystem} packages were not looked up: {reason}."),
+    )
+
+
+def _no_advisories(base: str, releases: Iterable[str], count: int) -> Gap:
+    names = [f"{base}:{release}" if release else base for release in releases] or [base]
+    return Gap(
+        reason=GapReason.NO_ADVISORIES,
+        subject=printable(names[0]),
+        detail=printable(f"{count} packages were not looked up: the database has nothing about {names[0]}."),
+    )
+
+
+def _uncomparable(component: Component, error: UncomparableVersion) -> Gap:
+    return Gap(
+        reason=GapReason.UNCOMPARABLE_VERSION,
+        subject=printable(f"{component.name}@{component.version}"),
+        detail=f"Not looked up: {error}.",
+    )

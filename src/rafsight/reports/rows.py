@@ -1,0 +1,95 @@
+"""Findings to the rows that people read: what says the same is said once.
+
+This module alone decides which findings share a row and which rows belong together. Binary packages of one source that
+have the same flaw, version and fix are one row; rows of the same packages are one group.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rafsight.matching.finding import Finding, Severity
+from rafsight.reports.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One flaw of the packages of a group. Foreign text, not yet escaped."""
+
+    id: str
+    severity: Severity
+    status: str
+    fixed: str
+    title: str
+    url: str
+    known_exploited: bool
+    malware: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Packages that have the same flaws."""
+
+    libraries: tuple[str, ...]
+    """Names, ordered."""
+    installed: str
+    places: tuple[bytes, ...]
+    """Where a language package lies; empty for OS packages."""
+    rows: tuple[Row, ...]
+    """Worst first, then by id."""
+
+
+def group_findings(target: Target) -> tuple[Group, ...]:
+    """Bring the findings of a target into groups, ordered by name and version.
+
+    Cost: Linear in the findings, but for sorting.
+    """
+    names: dict[tuple[_Origin, Row], set[str]] = {}
+    places: dict[_Origin, dict[bytes, None]] = {}
+    for finding in target.findings:
+        origin = _origin_of(finding)
+        names.setdefault((origin, _row_of(finding)), set()).add(finding.component.name)
+        if not target.is_os:
+            places.setdefault(origin, {}).update(dict.fromkeys(finding.component.locations))
+    rows: dict[tuple[_Origin, tuple[str, ...]], list[Row]] = {}
+    for (origin, row), libraries in names.items():
+        rows.setdefault((origin, tuple(sorted(libraries))), []).append(row)
+    groups = (
+        Group(
+            libraries=libraries,
+            installed=origin[2],
+            places=tuple(places.get(origin, ())),
+            rows=tuple(_worst_first(members)),
+        )
+        for (origin, libraries), members in rows.items()
+    )
+    return tuple(sorted(groups, key=_place_of))
+
+
+def _place_of(group: Group) -> tuple[str, ...]:
+    """Order as people look for a name: `Flask` stands after `certifi`."""
+    return group.libraries[0].casefold(), *group.libraries, group.installed, group.rows[0].id
+
+
+_Origin = tuple[str, str, str]
+
+
+def _origin_of(finding: Finding) -> _Origin:
+    component = finding.component
+    return component.ecosystem.value, component.source_name or component.name, component.version
+
+
+def _row_of(finding: Finding) -> Row:
+    return Row(
+        id=finding.id,
+        severity=finding.severity,
+        status=finding.status.value.replace("_", " "),
+        fixed=", ".join(finding.fixed_versions),
+        title=finding.title or finding.description,
+        url=finding.primary_url,
+        known_exploited=finding.known_exploited,
+        malware=finding.malware,
+    )
+
+
+def _worst_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-row.severity, row.id))

@@ -1,0 +1,244 @@
+"""The report for people: what it is, how bad it is, the findings, and what was not looked at.
+
+This module alone decides the order of the sections and the words in them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Gap, GapReason
+from rafsight.base.units import format_size
+from rafsight.matching.finding import Severity
+from rafsight.reports.document import ScanReport
+from rafsight.reports.findings import NARROW_WIDTH, SEVERITY_STYLES, render_findings
+from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, right, styled, wrap
+from rafsight.reports.rows import group_findings
+from rafsight.reports.selection import Totals, count_severities, is_complete
+from rafsight.reports.targets import Target, targets_of
+
+_LEAST_WIDTH: Final = 30
+_KEY_WIDTH: Final = 9
+"""[columns] so that a digest fits into 80."""
+_WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
+
+_FACT_STYLES: Final = {"Image": Style.BOLD, "Cost": Style.GOOD, "Note": Style.WARNING}
+
+GAP_WORDS: Final = {
+    GapReason.TOO_LARGE: "too large",
+    GapReason.MALFORMED: "malformed",
+    GapReason.UNSUPPORTED: "not supported",
+    GapReason.UNREADABLE: "could not be read",
+    GapReason.UNKNOWN_DISTRIBUTION: "unknown distribution",
+    GapReason.NO_ADVISORIES: "no advisories",
+    GapReason.UNCOMPARABLE_VERSION: "version cannot be compared",
+    GapReason.NO_PACKAGES: "no packages",
+}
+
+
+def render_table(report: ScanReport, *, width: int, colour: bool, unicode: bool, list_all: bool = False) -> str:
+    """Write a report for people.
+
+    Args:
+        report: as filtered.
+        width: [columns] of the terminal; no line is longer, except where the width is below 30.
+        colour: use the terminal's colours.
+        unicode: False keeps everything within ASCII.
+        list_all: name every package, not only those with findings.
+    """
+    painter = Painter(colour=colour, unicode=unicode)
+    width = max(width, _LEAST_WIDTH)
+    targets = targets_of(report)
+    sections = [_summary(report, targets, width, painter), _overview(report, targets, width, painter)]
+    sections += [_target_section(target, width, painter) for target in targets if target.findings]
+    if list_all:
+        sections += [_package_section(target, width, painter) for target in targets if target.components]
+    if report.gaps:
+        sections.append(_gap_section(report.gaps, width, painter))
+    lines: list[Line] = []
+    for section in sections:
+        lines += [(), *section] if lines else section
+    return painter.paint(lines)
+
+
+def _summary(report: ScanReport, targets: Sequence[Target], width: int, painter: Painter) -> list[Line]:
+    image = report.image
+    facts = [
+        ("Image", image.name),
+        ("Digest", image.index_digest or image.manifest_digest),
+        ("Format", ", ".join(filter(None, (image.format, image.platform, f"{image.entry_count:,} entries")))),
+        ("System", _system(report)),
+        ("Packages", ", ".join(_packages(part) for part in targets if part.components)),
+        ("Database", _database(report)),
+        ("Cost", describe_cost(report)),
+        *(("Note", note) for note in image.notes),
+    ]
+    lines: list[Line] = []
+    for key, value in facts:
+        text = painter.safe(value, 1000) or "none"
+        style = _FACT_STYLES.get(key, Style.PLAIN)
+        block = styled(wrap(text, width - _KEY_WIDTH), style)
+        lines += beside([(_KEY_WIDTH, styled([key], Style.DIM)), (width - _KEY_WIDTH, block)], 0)
+    return lines
+
+
+def _system(report: ScanReport) -> str:
+    distribution = report.inventory.distribution
+    if distribution is None:
+        return "no known distribution"
+    release = f"{distribution.id} {distribution.version}".rstrip()
+    return f"{release}, {distribution.name}" if distribution.name else release
+
+
+def _packages(target: Target) -> str:
+    return f"{len(target.components):,} {'OS' if target.is_os else target.label}"
+
+
+def _database(report: ScanReport) -> str:
+    database = report.database
+    if database is None:
+        return "none asked: vulnerabilities were not looked for"
+    newest = f"newest of {database.newest_record[:10]}" if database.newest_record else "no dates"
+    return f"{database.record_count:,} advisories, {newest}, built on {database.built[:10]}"
+
+
+def describe_cost(report: ScanReport) -> str:
+    """Say in one line what the scan fetched, beside what pulling the image would have."""
+    cost, whole = report.cost, report.image.image_size
+    requests = f"{cost.requests:,} request{'' if cost.requests == 1 else 's'}"
+    share = ""
+    if whole > 0:
+        percent = 100 * cost.bytes_fetched / whole
+        exact = "0%" if not percent else "less than 0.1%" if percent < 0.1 else f"{percent:.1f}%"
+        share = f" of {format_size(whole)} ({exact})"
+    return f"{format_size(cost.bytes_fetched)}{share} fetched in {requests} and {report.seconds:.2f} s"
+
+
+def _overview(report: ScanReport, targets: Sequence[Target], width: int, painter: Painter) -> list[Line]:
+    lines = _verdict(report, width, painter)
+    if report.findings:
+        lines += [(), *_matrix(targets, report, width, painter)]
+    return lines
+
+
+def _verdict(report: ScanReport, width: int, painter: Painter) -> list[Line]:
+    """Say the most important things in a sentence each."""
+    told: list[tuple[str, Style]] = []
+    count = len(report.findings)
+    if count:
+        told.append((f"{_counted(count, 'vulnerability', 'vulnerabilities')} found.", Style.BOLD))
+    elif report.database is None:
+        told.append(("Vulnerabilities were not looked for: no advisory database was asked.", Style.WARNING))
+    elif report.hidden_count:
+        told.append(("No vulnerability passes the filters.", Style.BOLD))
+    else:
+        told.append(("No vulnerabilities found.", Style.GOOD if is_complete(report) else Style.BOLD))
+    exploited = sorted({finding.id for finding in report.findings if finding.known_exploited})
+    if exploited:
+        told.append((f"Known to be exploited (CISA KEV): {', '.join(exploited)}.", Style.ALARM))
+    malicious = sorted({finding.component.name for finding in report.findings if finding.malware})
+    if malicious:
+        told.append((f"Malicious packages: {', '.join(malicious)}.", Style.ALARM))
+    if report.hidden_count:
+        told.append((f"{_counted(report.hidden_count, 'more was', 'more were')} left out by filters.", Style.WARNING))
+    if report.gaps:
+        things = _counted(len(report.gaps), "thing was", "things were")
+        told.append((f"{things} not looked at: see the end.", Style.WARNING))
+    return [line for text, style in told for line in styled(wrap(painter.safe(text, 1000), width), style)]
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _matrix(targets: Sequence[Target], report: ScanReport, width: int, painter: Painter) -> list[Line]:
+    """Make the table of severities by target."""
+    entries = [
+        (painter.safe(part.label, 30), len(part.components), count_severities(part.findings)) for part in targets
+    ]
+    if len(entries) > 1:
+        entries.append(("Total", len(report.inventory.components), count_severities(report.findings)))
+    headings = ("Packages", *(severity.name.capitalize() for severity in _WORST_FIRST), "Total")
+    name_width = max(cells("Target"), *(cells(name) for name, _, _ in entries))
+    total = name_width + sum(len(heading) + 2 for heading in headings)
+    if width < max(total, NARROW_WIDTH):
+        return [line for name, _, totals in entries for line in styled(wrap(f"{name}: {_in_words(totals)}", width))]
+    lines = beside(
+        [(name_width, styled(["Target"], Style.BOLD)), *((len(h), styled([h], Style.BOLD)) for h in headings)]
+    )
+    lines.append(painter.rule(total, heavy=True))
+    for index, (name, packages, totals) in enumerate(entries):
+        if index and index == len(entries) - 1:
+            lines.append(painter.rule(total))
+        counts = [(totals.of(severity), SEVERITY_STYLES[severity]) for severity in _WORST_FIRST]
+        numbers = [(packages, Style.PLAIN), *counts, (totals.total, Style.BOLD)]
+        lines.append((Span(name + " " * (name_width - cells(name))), *_numbers(numbers, headings)))
+    return lines
+
+
+def _numbers(numbers: Sequence[tuple[int, Style]], headings: Sequence[str]) -> list[Span]:
+    spans = []
+    for (number, style), heading in zip(numbers, headings, strict=True):
+        text = f"{number:,}" if number else "-"
+        spans.append(Span(right("", len(heading) + 2 - len(text))))
+        spans.append(Span(text, style if number else Style.DIM))
+    return spans
+
+
+def _in_words(totals: Totals) -> str:
+    counts = [f"{totals.of(severity)} {severity.name.lower()}" for severity in _WORST_FIRST if totals.of(severity)]
+    return ", ".join(counts) or "none"
+
+
+def _target_section(target: Target, width: int, painter: Painter) -> list[Line]:
+    totals = count_severities(target.findings)
+    groups = group_findings(target)
+    counted = f"{_counted(totals.total, 'vulnerability', 'vulnerabilities')}: {_in_words(totals)}."
+    if any(len(group.libraries) > 1 for group in groups):
+        counted += " One row per source package."
+    lines = styled(wrap(painter.safe(target.title, 1000), width), Style.BOLD)
+    lines += styled(wrap(counted, width))
+    return [*lines, (), *render_findings(groups, width=width, painter=painter)]
+
+
+def _package_section(target: Target, width: int, painter: Painter) -> list[Line]:
+    """List every package with its version and where it comes from."""
+    origin_heading = "Source" if target.is_os else "Found in"
+    rows = [
+        (painter.safe(component.name), painter.safe(component.version), painter.safe(_origin(component)))
+        for component in target.components
+    ]
+    wanted = [max(cells(text) for text in column) for column in zip(("Package", "Installed", ""), *rows, strict=True)]
+    name_width, version_width = min(wanted[0], width // 3), min(wanted[1], width // 3)
+    origin_width = width - name_width - version_width - 4
+    widths = (name_width, version_width, origin_width)
+    title = f"{painter.safe(target.label)}: {_counted(len(rows), 'package', 'packages')}"
+    lines = [*styled(wrap(title, width), Style.BOLD), ()]
+    headings = (
+        styled(wrap(text, room), Style.BOLD)
+        for text, room in zip(("Package", "Installed", origin_heading), widths, strict=True)
+    )
+    lines += [*beside(list(zip(widths, headings, strict=True))), painter.rule(width, heavy=True)]
+    for row in rows:
+        lines += beside([(room, styled(wrap(text, room))) for room, text in zip(widths, row, strict=True)])
+    return lines
+
+
+def _origin(component: Component) -> str | bytes:
+    if component.ecosystem not in OS_ECOSYSTEMS:
+        return b"/" + component.locations[0] if component.locations else ""
+    return "" if component.source_name == component.name else component.source_name
+
+
+def _gap_section(gaps: Sequence[Gap], width: int, painter: Painter) -> list[Line]:
+    """List everything that was not looked at; what has the same reason and explanation is listed together."""
+    grouped: dict[tuple[GapReason, str], list[str]] = {}
+    for gap in gaps:
+        grouped.setdefault((gap.reason, gap.detail), []).append(gap.subject)
+    lines = styled([f"Not looked at ({len(gaps):,})"], Style.WARNING)
+    lines.append(painter.rule(width))
+    for (reason, detail), subjects in grouped.items():
+        text = f"{GAP_WORDS[reason]}: {painter.safe(detail)}" if detail else GAP_WORDS[reason]
+        lines += styled(wrap(text, width))
+        for subject in subjects:
+            lines += [(Span("  "), *line) for line in styled(wrap(painter.safe(subject), width - 2), Style.BOLD)]
+    return lines

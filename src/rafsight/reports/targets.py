@@ -1,0 +1,96 @@
+"""The parts that a report is divided into, named and typed as Trivy does: the OS packages, then each language.
+
+This module alone decides what a target is called.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Ecosystem
+from rafsight.matching.finding import Finding
+from rafsight.reports.document import ScanReport
+
+_FAMILIES: Final[Mapping[str, str]] = {
+    "almalinux": "alma",
+    "amzn": "amazon",
+    "mariner": "cbl-mariner",
+    "ol": "oracle",
+    "opensuse": "opensuse",
+    "rhel": "redhat",
+    "sle-micro": "slem",
+    "sles_sap": "sles",
+}
+"""os-release ID to Trivy's word where the two differ."""
+
+_LANGUAGES: Final[Mapping[Ecosystem, tuple[str, str]]] = {
+    Ecosystem.PYPI: ("Python", "python-pkg"),
+    Ecosystem.NPM: ("Node.js", "node-pkg"),
+}
+"""Ecosystem to Trivy's title and type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One part of a report."""
+
+    title: str
+    """`REF (debian 12.7)`, `Python`: for Trivy's `Target`. Foreign text, not yet escaped."""
+    label: str
+    """`debian 12.7`, `Python`: where the reference is known."""
+    result_class: str
+    """`os-pkgs` or `lang-pkgs`."""
+    type: str
+    """Trivy's type: `debian`, `python-pkg`."""
+    components: tuple[Component, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_os(self) -> bool:
+        """True for the packages of the distribution."""
+        return self.result_class == "os-pkgs"
+
+
+def family_of(distribution: Distribution) -> str:
+    """Return Trivy's word for a distribution."""
+    return _FAMILIES.get(distribution.id, distribution.id)
+
+
+def targets_of(report: ScanReport) -> tuple[Target, ...]:
+    """Divide a report: the distribution if there is one, then each language that has packages, in a fixed order.
+
+    Cost: Linear in the components and findings.
+    """
+    found = []
+    components = [component for component in report.inventory.components if component.ecosystem in OS_ECOSYSTEMS]
+    if components or report.inventory.distribution is not None:
+        found.append(_os_target(report, tuple(components)))
+    for ecosystem in Ecosystem:
+        own = tuple(component for component in report.inventory.components if component.ecosystem is ecosystem)
+        if not own or ecosystem in OS_ECOSYSTEMS:
+            continue
+        title, kind = _LANGUAGES.get(ecosystem, (ecosystem.value, ecosystem.value))
+        findings = tuple(finding for finding in report.findings if finding.component.ecosystem is ecosystem)
+        target = Target(
+            title=title, label=title, result_class="lang-pkgs", type=kind, components=own, findings=findings
+        )
+        found.append(target)
+    return tuple(found)
+
+
+def _os_target(report: ScanReport, components: tuple[Component, ...]) -> Target:
+    distribution = report.inventory.distribution
+    if distribution is None:
+        kind = components[0].ecosystem.value
+        label = f"unknown distribution, {kind} packages"
+    else:
+        kind = family_of(distribution)
+        label = f"{kind} {distribution.version}".rstrip()
+    return Target(
+        title=f"{report.image.name} ({label})",
+        label=label,
+        result_class="os-pkgs",
+        type=kind,
+        components=components,
+        findings=tuple(finding for finding in report.findings if finding.component.ecosystem in OS_ECOSYSTEMS),
+    )

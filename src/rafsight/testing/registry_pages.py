@@ -1,0 +1,143 @@
+"""What a read-only registry answers, out of OCI layouts; no socket here.
+
+This module alone decides the pages of the stand-in registry in `registry.py`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+_PATH: Final = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<name>[^/]+)\Z")
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)\Z")
+_DIGEST: Final = re.compile(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
+_TAG_ANNOTATION: Final = "org.opencontainers.image.ref.name"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request as it came in."""
+
+    method: str
+    path: str
+    """With its query."""
+    headers: Headers
+    """Names in lower case."""
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of a (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes out."""
+
+    status: int = 200
+    headers: Headers = ()
+    content: bytes = b""
+    file: Path | None = None
+    """The body is a part of this file instead of `content`."""
+    offset: int = 0
+    size: int = 0
+    """[bytes] of `file`."""
+
+    @property
+    def length(self) -> int:
+        """[bytes] of the body."""
+        return self.size if self.file else len(self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Reads a layout anew for each request: it may grow meanwhile."""
+
+    path: Path
+
+    def tags(self) -> dict[str, tuple[str, str]]:
+        """Return digest and media type by tag."""
+        index = json.loads((self.path / "index.json").read_bytes())
+        return {
+            entry["annotations"][_TAG_ANNOTATION]: (entry["digest"], entry.get("mediaType", ""))
+            for entry in index.get("manifests", [])
+            if _TAG_ANNOTATION in entry.get("annotations", {})
+        }
+
+    def blob(self, digest: str) -> Path | None:
+        match = _DIGEST.match(digest)
+        path = self.path / "blobs" / match[1] / match[2] if match else None
+        return path if path is not None and path.is_file() else None
+
+
+def answer_call(layouts: Mapping[str, Path], call: Call) -> Answer:
+    """Answer as a registry does."""
+    parts = urlsplit(call.path)
+    if parts.path in ("/v2", "/v2/"):
+        return Answer(headers=(("Content-Type", "application/json"),), content=b"{}")
+    match = _PATH.match(parts.path)
+    if match is None or call.method not in ("GET", "HEAD"):
+        return error_answer(404 if match is None else 405, "UNSUPPORTED", "this registry can only be read")
+    if match["repository"] not in layouts:
+        return error_answer(404, "NAME_UNKNOWN", "repository name not known to registry")
+    layout = _Layout(path=layouts[match["repository"]])
+    if match["kind"] == "manifests":
+        return _manifest(layout, match["name"])
+    if match["kind"] == "blobs":
+        return _blob(layout, match["name"], call.header("range"))
+    if match["name"] == "list":
+        return _tags(layout, match["repository"], parse_qs(parts.query))
+    return error_answer(404, "UNSUPPORTED", "there is no such page")
+
+
+def error_answer(status: int, code: str, message: str, headers: Headers = ()) -> Answer:
+    """Make an error document."""
+    content = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    return Answer(status=status, headers=(("Content-Type", "application/json"), *headers), content=content)
+
+
+def _manifest(layout: _Layout, name: str) -> Answer:
+    digest, media_type = layout.tags().get(name, (name, ""))
+    path = layout.blob(digest)
+    if path is None:
+        return error_answer(404, "MANIFEST_UNKNOWN", "manifest unknown")
+    content = path.read_bytes()
+    if not media_type:
+        document = json.loads(content)
+        kind = "index" if "manifests" in document else "manifest"
+        media_type = document.get("mediaType", f"application/vnd.oci.image.{kind}.v1+json")
+    return Answer(headers=(("Content-Type", media_type), ("Docker-Content-Digest", digest)), content=content)
+
+
+def _blob(layout: _Layout, digest: str, wanted: str | None) -> Answer:
+    path = layout.blob(digest)
+    if path is None:
+        return error_answer(404, "BLOB_UNKNOWN", "blob unknown to registry")
+    total = path.stat().st_size
+    headers: Headers = (("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", digest))
+    match = _RANGE.match(wanted or "")
+    if match is None:
+        return Answer(headers=(*headers, ("Accept-Ranges", "bytes")), file=path, size=total)
+    first = int(match[1])
+    last = min(int(match[2]) if match[2] else total - 1, total - 1)
+    if first > last:
+        return Answer(status=416, headers=(("Content-Range", f"bytes */{total}"),))
+    headers = (*headers, ("Content-Range", f"bytes {first}-{last}/{total}"))
+    return Answer(status=206, headers=headers, file=path, offset=first, size=last - first + 1)
+
+
+def _tags(layout: _Layout, repository: str, query: Mapping[str, list[str]]) -> Answer:
+    names = sorted(layout.tags())
+    last = query.get("last", [""])[0]
+    rest = [name for name in names if name > last]
+    count = int(query.get("n", ["1000"])[0])
+    page = rest[:count]
+    headers: Headers = (("Content-Type", "application/json"),)
+    if len(rest) > len(page) and page:
+        headers = (*headers, ("Link", f'</v2/{repository}/tags/list?n={count}&last={page[-1]}>; rel="next"'))
+    return Answer(headers=headers, content=json.dumps({"name": repository, "tags": page or None}).encode())

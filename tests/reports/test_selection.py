@@ -1,0 +1,55 @@
+import pytest
+from tests.reports import samples
+
+from rafsight.base.errors import ExitStatus
+from rafsight.matching.finding import Severity
+from rafsight.reports.selection import count_severities, filter_findings, is_complete
+from rafsight.reports.severities import UnknownSeverity, parse_severities
+
+
+def test_totals():
+    totals = count_severities(samples.PLANTED.findings)
+    assert (totals.critical, totals.high, totals.medium, totals.low, totals.unknown) == (6, 5, 3, 2, 2)
+    assert totals.total == 18 == sum(totals.of(severity) for severity in Severity)
+
+
+def test_severity_filter_keeps_order_and_gaps_and_counts_the_rest():
+    filtered = filter_findings(samples.PLANTED, severities=frozenset({Severity.HIGH, Severity.LOW}))
+    assert {finding.severity for finding in filtered.findings} == {Severity.HIGH, Severity.LOW}
+    assert [finding for finding in samples.PLANTED.findings if finding in filtered.findings] == list(filtered.findings)
+    assert filtered.hidden_count == 11
+    assert filtered.gaps == samples.PLANTED.gaps
+
+
+def test_unfixed_are_left_out_on_demand():
+    filtered = filter_findings(samples.PLANTED, ignore_unfixed=True)
+    assert all(finding.fixed_versions for finding in filtered.findings)
+    assert filtered.hidden_count == 3
+
+
+def test_filters_add_up():
+    once = filter_findings(samples.PLANTED, severities=frozenset({Severity.LOW, Severity.CRITICAL}))
+    twice = filter_findings(once, ignore_unfixed=True)
+    assert twice.hidden_count + len(twice.findings) == len(samples.PLANTED.findings)
+
+
+def test_no_filter_changes_nothing():
+    assert filter_findings(samples.PLANTED) == samples.PLANTED
+
+
+def test_complete_means_no_gap_and_a_database():
+    assert is_complete(samples.CLEAN)
+    assert not is_complete(samples.CLEAN_WITH_GAPS)
+    assert not is_complete(samples.WITHOUT_DATABASE)
+
+
+def test_severities_are_read_in_any_case():
+    assert parse_severities("high, Critical") == {Severity.HIGH, Severity.CRITICAL}
+
+
+@pytest.mark.parametrize("text", ["", "HIGH,", "SEVERE", "HIGH;LOW", "\x1b[31m"])
+def test_other_words_are_refused(text):
+    with pytest.raises(UnknownSeverity) as caught:
+        parse_severities(text)
+    assert caught.value.exit_status == ExitStatus.USAGE
+    assert str(caught.value).isprintable()
