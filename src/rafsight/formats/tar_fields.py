@@ -70,12 +70,13 @@ def check_header(block: bytes, stream: ByteStream) -> None:
 
     Raises: MalformedImage.
     """
-    stored = parse_number(block[layout.CHECKSUM], stream)
+    digits = block[layout.CHECKSUM].strip(b" \0").partition(b"\0")[0]
+    stored = int(digits, 8) if digits.isdigit() and not digits.strip(b"01234567") else -1
     rest = block[: layout.CHECKSUM.start] + b"        " + block[layout.CHECKSUM.stop :]
     unsigned = sum(rest)
     if stored == unsigned:
         return
-    if stored != unsigned - 256 * sum(byte > 127 for byte in rest):
+    if stored < 0 or stored != unsigned - 256 * sum(byte > 127 for byte in rest):
         raise stream.fault("a tar header's checksum is wrong, or this is no tar archive")
 
 
@@ -126,9 +127,11 @@ def read_pax(content: bytes, extras: Extras, stream: ByteStream) -> None:
     while position < len(content):
         space = content.find(b" ", position, position + _DIGITS)
         digits = content[position:space] if space > 0 else b""
-        end = position + int(digits) if digits.isdigit() else position
+        end = position + int(digits) if digits.isdigit() else 0
+        if not space < end <= len(content) or content[end - 1] != 0x0A:
+            raise stream.fault("a malformed PAX record")
         key, equals, value = content[space + 1 : end - 1].partition(b"=")
-        if not key or not equals or end > len(content) or content[end - 1] != 0x0A:
+        if not key or not equals:
             raise stream.fault("a malformed PAX record")
         position = end
         if key.startswith(_XATTR_PREFIX):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Final
 
 from rafsight.base.units import MiB
@@ -24,6 +24,8 @@ from rafsight.testing.registry_pages import Answer, Call, Headers, answer_call, 
 
 PLANTED: Final = Path(__file__).parent / "data" / "planted"
 """The shipped layout: tags `v5` and `v6`."""
+_SETTLE: Final = 1.0
+"""[s] that a reader of the log waits for answers which the client has already, and the log not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +105,15 @@ class Registry:
 
     @property
     def log(self) -> tuple[Served, ...]:
-        """What was answered so far, in the order of the ends."""
-        with self._server.lock:
+        """What was answered so far, in the order of the ends; waits a moment for answers that are on their way."""
+        with self._server.idle:
+            self._server.idle.wait_for(lambda: self._server.busy == 0, timeout=_SETTLE)
             return tuple(self._server.log)
 
     def forget(self) -> None:
         """Empty the log."""
-        with self._server.lock:
+        with self._server.idle:
+            self._server.idle.wait_for(lambda: self._server.busy == 0, timeout=_SETTLE)
             self._server.log.clear()
 
 
@@ -161,6 +165,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, plan: _Plan) -> None:
         self.plan = plan
         self.lock = Lock()
+        self.idle = Condition(self.lock)
+        self.busy = 0
+        """Calls that are being answered."""
         self.log: list[Served] = []
         self.closing = Event()
         self._seen: dict[int, int] = {}
@@ -213,8 +220,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 64 * 1024  # head and small bodies leave in one packet
-    server_version = "rafsight-testing"
-    sys_version = ""
 
     def log_message(self, *arguments: object) -> None:
         """Print nothing: the log is data."""
@@ -231,6 +236,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer whatever method."""
+        with self.server.idle:
+            self.server.busy += 1
+        try:
+            self._answer()
+        finally:
+            with self.server.idle:
+                self.server.busy -= 1
+                self.server.idle.notify_all()
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
+
+    def _answer(self) -> None:
         size = int(self.headers.get("content-length") or 0)
         call = Call(
             method=self.command,
@@ -250,8 +267,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._log(call, 0, 0)
             return
         self._send(call, self._spoilt(call, mischief), mischief)
-
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
     def _spoilt(self, call: Call, mischief: Mischief) -> Answer:
         """Answer, with the mischief that can be done to a head."""
@@ -275,7 +290,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, call: Call, answer: Answer, mischief: Mischief) -> None:
         length = answer.length + mischief.extra
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        if not any(name.lower() == "date" for name, _ in answer.headers):
+            self.send_header("Date", self.date_time_string())
         for name, value in answer.headers:
             self.send_header(name, value)
         if mischief.chunked:

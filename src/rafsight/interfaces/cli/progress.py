@@ -102,6 +102,8 @@ def _new_progress() -> "Progress":
         _amount_column(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # results are bytes, and go past rich
+        redirect_stderr=False,
     )
 
 
