@@ -127,7 +127,7 @@ def read_pax(content: bytes, extras: Extras, stream: ByteStream) -> None:
     while position < len(content):
         space = content.find(b" ", position, position + _DIGITS)
         digits = content[position:space] if space > 0 else b""
-        end = position + int(digits) if digits.isdigit() else 0
+        end = position + int(digits) if digits.isdigit() else -1
         if not space < end <= len(content) or content[end - 1] != 0x0A:
             raise stream.fault("a malformed PAX record")
         key, equals, value = content[space + 1 : end - 1].partition(b"=")

@@ -49,15 +49,16 @@ def read_pax_map(extras: Extras, stream: ByteStream, max_size: int) -> tuple[Seg
     if extras.sparse_version != b"1.0":
         texts = (extras.sparse_pairs or b"").split(b",") if extras.sparse_pairs else []
         return _pairs(_decimals(texts, stream), stream), 0
-    content, wanted = b"", 1
-    lines: list[bytes] = []
-    while len(lines) < wanted:
+    content, wanted, seen = bytearray(), 0, 0
+    while not wanted or seen < wanted:
         if len(content) >= max_size:
             raise stream.fault(what=f"a sparse map of more than {max_size} bytes")
-        content += stream.take(layout.BLOCK)
-        lines = content.split(b"\n")[:-1]
-        if lines and wanted == 1:
-            wanted = 1 + 2 * _decimals(lines[:1], stream)[0]
+        block = stream.take(layout.BLOCK)
+        content += block
+        seen += block.count(b"\n")
+        if seen and not wanted:  # the first line says how many pairs follow
+            wanted = 1 + 2 * _decimals([bytes(content.partition(b"\n")[0])], stream)[0]
+    lines = bytes(content).split(b"\n")
     return _pairs(_decimals(lines[1:wanted], stream), stream), len(content)
 
 

@@ -1,0 +1,72 @@
+"""`make bench`: all figures, as a table on standard output and as JSON in bench/out/.
+
+    python -m bench [--runs N] [--images DIR]
+
+--images names a folder with OCI layouts (planted, ubuntu-like, ...); without it the planted image that rafsight ships
+is used, which has the tags v6 and v5 only (or, where it lies beside the checkout, the shared one in all its forms).
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import cases
+
+OUT = Path(__file__).parent / "out"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    return {
+        "cores": str(os.cpu_count()),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def show(rows: list[dict[str, str]]) -> None:
+    """Print rows as an aligned table."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = [names, *([row.get(name, "") for name in names] for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(names))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print()
+
+
+def main() -> None:
+    """Run every case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--images", type=Path, default=None)
+    options = parser.parse_args()
+    layouts = cases.find_layouts(options.images, SHARED)
+    results: dict[str, object] = {"machine": machine()}
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rafsight-bench-")))
+        sections: list[tuple[str, Callable[[], list[dict[str, str]]]]] = [
+            ("start-up, wall of the whole process", lambda: cases.start_up(options.runs)),
+            ("bootstrap of 300,000 inodes to columns", lambda: cases.index_bootstrap(options.runs, work)),
+            ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
+            ("beside it: the same question asked of the OCI image", lambda: cases.peers(work, layouts)),
+        ]
+        for title, measure in sections:
+            print(title)
+            rows = measure()
+            show(rows)
+            results[title] = rows
+    OUT.mkdir(exist_ok=True)
+    (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    print(f"on {machine()}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What is measured."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.measure import Sample, middle, python, run, service
+
+PLANTED = Path(__file__).resolve().parents[1] / "src" / "rafsight" / "testing" / "data" / "planted"
+ADVISORIES = PLANTED.parent / "advisories"
+
+MAKE_BOOTSTRAP = """
+import sys
+from rafsight.testing.bootstraps import synthetic_bootstrap
+open(sys.argv[1], "wb").write(synthetic_bootstrap(300_000))
+"""
+
+INDEX_BOOTSTRAP = """
+import sys, time, mmap
+from rafsight.base.limits import Limits
+from rafsight.formats.rafs.codec import read_bootstrap
+from rafsight.image.tree import ImageTree
+file = open(sys.argv[1], "rb")
+content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+started = time.perf_counter()
+tables = read_bootstrap(content, name="", limits=Limits())
+print(time.perf_counter() - started, len(ImageTree(tables)), len(tables.extents.chunk), len(content))
+"""
+
+
+def find_layouts(images: Path | None, shared: Path) -> dict[str, Path]:
+    """Choose the images: those of a folder, else the shared planted one in all its forms, else the shipped one."""
+    if images is not None:
+        return {path.parent.name: path.parent for path in sorted(images.glob("*/index.json"))}
+    planted = shared / "fixtures" / "images" / "planted"
+    return {"planted": planted if planted.is_dir() else PLANTED}
+
+
+def rafsight(*arguments: str) -> list[str]:
+    """A command line of ours, as a user starts it."""
+    return [str(Path(sys.executable).parent / "rafsight"), *arguments]
+
+
+def start_up(runs: int) -> list[dict[str, str]]:
+    """`--help` and `--version`."""
+    rows = []
+    for argument in ("--version", "--help"):
+        sample = middle([run(rafsight(argument)) for _ in range(max(runs, 9))])
+        rows.append({"command": f"rafsight {argument}", "ms": f"{sample.seconds * 1000:.0f}", "budget": "120"})
+    return rows
+
+
+def index_bootstrap(runs: int, work: Path) -> list[dict[str, str]]:
+    """A synthetic RAFS v6 bootstrap becomes columns."""
+    file = work / "large.boot"
+    made = run(python("-c", MAKE_BOOTSTRAP, str(file)))  # apart: a child's peak begins at that of its parent
+    assert made.status == 0, "the bootstrap cannot be made"
+    samples = [run(python("-c", INDEX_BOOTSTRAP, str(file))) for _ in range(runs)]
+    figures = [sample.output.split() for sample in samples]
+    seconds = sorted(float(figure[0]) for figure in figures)[len(figures) // 2]
+    return [
+        {
+            "entries": f"{int(figures[0][1]):,}",
+            "extents": f"{int(figures[0][2]):,}",
+            "file": f"{int(figures[0][3]) / 1e6:.1f} MB",
+            "s": f"{seconds:.3f}",
+            "budget": "0.4",
+            "peak": f"{middle(samples).peak_bytes / 1e6:.0f} MB",
+        }
+    ]
+
+
+def scan_slow(runs: int, work: Path, layouts: Mapping[str, Path]) -> list[dict[str, str]]:
+    """Scan every tag over the slow link: with an empty cache, and again with the bootstrap in the cache."""
+    database = work / "advisories.sqlite"
+    done = run(rafsight("db", "import", str(ADVISORIES), "--db", str(database)))
+    assert done.status == 0, "the shipped advisories cannot be imported"
+    rows = []
+    for name, layout in layouts.items():
+        with (
+            service(python("-m", "bench.serve", f"{name}={layout}")) as port,
+            service(python("-m", "bench.link", "--to", f"127.0.0.1:{port}")) as slow,
+        ):
+            for tag in tags_of(layout):
+                rows += _scan_tag(runs, work, database, f"127.0.0.1:{slow}/{name}:{tag}")
+    return rows
+
+
+def _scan_tag(runs: int, work: Path, database: Path, reference: str) -> list[dict[str, str]]:
+    rows = []
+    for case in ("cold", "again"):
+        samples: list[Sample] = []
+        for _ in range(runs):
+            if case == "cold":
+                shutil.rmtree(work / "cache", ignore_errors=True)
+            command = ("--cache-dir", str(work / "cache"), "scan", reference, "--db", str(database), "--format", "json")
+            samples.append(run(rafsight(*command, "--quiet", "--allow-incomplete", "--list-all-pkgs")))
+        sample = middle(samples)
+        assert sample.status == 0, sample.output
+        document = json.loads(sample.output)
+        cost = document["Rafsight"]["Cost"]
+        components = sum(len(result.get("Packages", [])) for result in document["Results"])
+        rows.append(
+            {
+                "image": reference.rpartition("/")[2],
+                "case": case,
+                "s": f"{sample.seconds:.2f}",
+                "cpu s": f"{sample.cpu_seconds:.2f}",
+                "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
+                "requests": str(cost["Requests"]),
+                "fetched": f"{cost['BytesFetched'] / 1e3:.0f} kB",
+                "needed": f"{cost['BytesNeeded'] / 1e3:.0f} kB",
+                "ratio": f"{cost['BytesFetched'] / max(cost['BytesNeeded'], 1):.2f}",
+                "of image": f"{100 * cost['BytesFetched'] / cost['ImageBytes']:.1f} %",
+                "components": str(components),
+            }
+        )
+    return rows
+
+
+def peers(work: Path, layouts: Mapping[str, Path]) -> list[dict[str, str]]:
+    """What a user would otherwise run, on the OCI form of the same image over the same link, where it is installed."""
+    rows = []
+    for name, layout in layouts.items():
+        if "oci" not in tags_of(layout) and "latest" not in tags_of(layout):
+            continue
+        tag = "oci" if "oci" in tags_of(layout) else "latest"
+        with (
+            service(python("-m", "bench.serve", f"{name}={layout}")) as port,
+            service(python("-m", "bench.link", "--to", f"127.0.0.1:{port}")) as slow,
+        ):
+            reference = f"127.0.0.1:{slow}/{name}:{tag}"
+            for peer, command in peer_commands(reference, work).items():
+                sample = run(
+                    command,
+                    environment={"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"},
+                )
+                rows.append(
+                    {
+                        "peer": peer,
+                        "image": f"{name}:{tag}",
+                        "s": f"{sample.seconds:.2f}",
+                        "cpu s": f"{sample.cpu_seconds:.2f}",
+                        "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
+                        "status": str(sample.status),
+                    }
+                )
+    return rows or [{"peer": "none of syft, trivy is installed, or no OCI form of the images is there"}]
+
+
+def peer_commands(reference: str, work: Path) -> dict[str, list[str]]:
+    """The peers that this machine has."""
+    found = {}
+    syft = shutil.which("syft", path=str(Path(sys.executable).parent)) or shutil.which("syft")
+    if syft:
+        found["syft registry:"] = [syft, "scan", f"registry:{reference}", "--quiet", "--output", "json"]
+    trivy = shutil.which("trivy")
+    if trivy:
+        offline = ("--skip-db-update", "--offline-scan", "--scanners", "vuln", "--cache-dir", str(work / "trivy"))
+        found["trivy image"] = [trivy, "image", *offline, "--insecure", reference]
+    return found
+
+
+def tags_of(layout: Path) -> list[str]:
+    """The tags of a layout."""
+    manifests = json.loads((layout / "index.json").read_text())["manifests"]
+    return [one.get("annotations", {}).get("org.opencontainers.image.ref.name", "") for one in manifests]
