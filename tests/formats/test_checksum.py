@@ -28,7 +28,13 @@ def test_sha256_is_the_one_of_the_library():
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"", 0), (b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E)],
+    [
+        (b"", 0),
+        (b"123456789", 0xE3069283),
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+    ],
 )
 def test_crc32c_of_rfc_3720(content, expected):
     assert crc32c(content) == expected

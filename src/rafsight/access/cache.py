@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from rafsight.base.digest import is_digest
+
 _SUMS: Final = "sums"
 
 
@@ -84,10 +86,9 @@ class Cache:
             aside.rename(path)
 
     def _path(self, kind: str, digest: str) -> Path | None:
-        algorithm, _, name = digest.partition(":")
-        if self._folder is None or algorithm != "sha256":
+        if self._folder is None or not digest.startswith("sha256:") or not is_digest(digest):
             return None
-        return self._folder / kind / name
+        return self._folder / kind / digest.removeprefix("sha256:")
 
 
 def _map(path: Path) -> memoryview:

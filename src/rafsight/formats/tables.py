@@ -12,6 +12,10 @@ Laws, kept by every reader (`image/validate.py` and the tests hold them):
     - the children of a directory are the rows child_start .. child_start + child_count, ordered by name as unsigned
       bytes; names are 1 to 255 bytes, without `/` and NUL, not `.` or `..`, no two alike in a directory;
     - the extents of a file are ordered by file offset and do not overlap; what they do not cover is zeros;
+    - rows that share `link_row` are names of one regular file (or, in RAFS v6, of one other non-directory): they share
+      its extents, target and xattrs, so that extents are counted by the rows whose `link_row` is the row itself;
+    - `child_start` is 0 without children, `extent_start` 0 without extents, text offsets 0 without text;
+    - directories lie at most `Limits.path_size` / 2 levels deep: no path could name anything below;
     - every index lies inside its table, every offset inside its buffer.
 """
 

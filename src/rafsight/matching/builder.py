@@ -296,7 +296,8 @@ class DatabaseBuilder:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._part.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed was never made, or the error at hand says more
+            self._part.unlink()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -60,10 +60,7 @@ class Bootstrap:
 
     def chunk(self, number=0, *, size=100, block=0, blob=0, digest=b"d" * 32, flags=0, stored=None, offset=0):
         self.records.append(
-            digest
-            + struct.pack(
-                "<4I3Q2I", blob, flags, stored or size, size, offset, block * self.block, 0, number, 0
-            )
+            digest + struct.pack("<4I3Q2I", blob, flags, stored or size, size, offset, block * self.block, 0, number, 0)
         )
 
     def finish(self, root: int, *, chunk_size=4096, **head) -> bytes:
@@ -83,7 +80,11 @@ class Bootstrap:
         for name, value in values.items():
             erofs[name] = value
         rafs["flags"], rafs["blob_table_offset"], rafs["blob_table_size"] = self.flags, 4096, layout.BLOB.size
-        rafs["chunk_size"], rafs["chunk_table_offset"], rafs["chunk_table_size"] = chunk_size, table, 80 * len(self.records)
+        rafs["chunk_size"], rafs["chunk_table_offset"], rafs["chunk_table_size"] = (
+            chunk_size,
+            table,
+            80 * len(self.records),
+        )
         slot["blob_id"], slot["blocks"] = np.void(b"a" * 64), 1
         blob["blob_id"], blob["chunk_size"], blob["features"] = np.void(b"a" * 64), chunk_size, self.features
         blob["chunk_count"], blob["digester"], blob["uncompressed_size"] = self.chunk_count, 1, 4096

@@ -149,7 +149,13 @@ def test_files_of_a_blob(name, data, meta):
 
 @pytest.mark.parametrize(
     ("name", "needed"),
-    [("v6-batch", True), ("v6-enc-batch-inline", True), ("targz-ref", True), ("targz-ref-tar", False), ("v6-enc", False)],
+    [
+        ("v6-batch", True),
+        ("v6-enc-batch-inline", True),
+        ("targz-ref", True),
+        ("targz-ref-tar", False),
+        ("v6-enc", False),
+    ],
 )
 def test_only_batches_and_slices_need_the_chunk_info_array(name, needed):
     assert [entry.needs_meta for entry in images.open_golden(name).tables.blobs] == [needed]

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from tests.formats.rafs import images
@@ -48,10 +49,12 @@ def test_kernel_agrees(name, tmp_path):
                 children = range(entries.child_start[row], entries.child_start[row] + entries.child_count[row])
                 assert listed == [path_of[child].rpartition(b"/")[2] for child in children]
             elif stat.S_ISREG(found.st_mode):
-                with open(base + path, "rb") as file:
-                    assert file.read() == images.read_file(image, row), path
+                content = Path(os.fsdecode(base + path)).read_bytes()
+                assert content == images.read_file(image, row), path
             elif stat.S_ISLNK(found.st_mode):
-                assert os.readlink(base + path) == bytes(images.area(tables, "target", row)), path
+                assert os.fsencode(Path(os.fsdecode(base + path)).readlink()) == bytes(
+                    images.area(tables, "target", row)
+                ), path
             elif stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode):
                 rdev = int(entries.rdev[row])
                 assert (os.major(found.st_rdev), os.minor(found.st_rdev)) == (

@@ -144,15 +144,17 @@ def test_handmade_tree():
 def test_unsorted_directory_is_sorted_and_keeps_its_subtrees():
     inner = {"child_index": 5, "child_count": 2}
     tables = read(
-        bootstrap([
-            root(3),
-            inode(DIRECTORY, b"z", **inner),
-            inode(REGULAR, b"m"),
-            inode(DIRECTORY, b"a", child_index=7, child_count=1),
-            inode(REGULAR, b"2"),
-            inode(REGULAR, b"1"),
-            inode(REGULAR, b"0"),
-        ])
+        bootstrap(
+            [
+                root(3),
+                inode(DIRECTORY, b"z", **inner),
+                inode(REGULAR, b"m"),
+                inode(DIRECTORY, b"a", child_index=7, child_count=1),
+                inode(REGULAR, b"2"),
+                inode(REGULAR, b"1"),
+                inode(REGULAR, b"0"),
+            ]
+        )
     )
     assert sorted(images.paths(tables)) == sorted([b"/", b"/z", b"/m", b"/a", b"/z/2", b"/z/1", b"/a/0"])
     assert images.names(tables) == [b"", b"a", b"m", b"z", b"1", b"2", b"0"]
@@ -246,7 +248,9 @@ def test_names_of_one_inode_must_agree(second):
 
 def test_holes():
     records = chunk(100, file_offset=4096) + chunk(50, file_offset=20000, offset=100, number=1)
-    tables = read(with_files(inode(REGULAR, b"a", size=30000, flags=layout.INODE_HAS_HOLE, child_count=2, after=records)))
+    tables = read(
+        with_files(inode(REGULAR, b"a", size=30000, flags=layout.INODE_HAS_HOLE, child_count=2, after=records))
+    )
     assert tables.extents.file_offset.tolist() == [4096, 20000]
     assert tables.extents.size.tolist() == [100, 50]
 

@@ -60,7 +60,7 @@ def test_unsupported(offset, replacement, what):
 
 
 def test_something_else_is_not_a_bootstrap():
-    with pytest.raises(NotABootstrap, match="image.boot is not") as caught:
+    with pytest.raises(NotABootstrap, match=r"image\.boot is not") as caught:
         read_bootstrap(b"PK\3\4" + bytes(8000), name="image.boot", limits=Limits())
     assert caught.value.exit_status is ExitStatus.NOT_AN_IMAGE
 
@@ -187,7 +187,7 @@ def test_wrong_file_type():
 @pytest.mark.parametrize("nid", [0, 1 << 40, (1 << 64) - 1])
 def test_nid_outside(nid):
     boot = Bootstrap()
-    with pytest.raises(MalformedImage, match="outside the file|no file type|no links"):
+    with pytest.raises(MalformedImage, match=r"outside the file|no file type|no links"):
         read(boot.finish(boot.directory([(b"a", nid, 1)])))
 
 

@@ -57,7 +57,10 @@ def stream(blocks):
 def test_slices_from_every_bit():
     chance = random.Random(7)
     blocks = [
-        (chance.choice(["fixed", "fixed", "stored"]), bytes(chance.choice(b"ab\xf0\xff") for _ in range(chance.randint(1, 9))))
+        (
+            chance.choice(["fixed", "fixed", "stored"]),
+            bytes(chance.choice(b"ab\xf0\xff") for _ in range(chance.randint(1, 9))),
+        )
         for _ in range(200)
     ]
     deflated, starts = stream(blocks)

@@ -79,3 +79,9 @@ def test_damage_is_always_a_damaged_archive(place, value, end):
             read(damaged)
         except DamagedArchive as error:
             assert error.advice
+
+
+def test_a_member_packed_by_another_method_is_its_own_problem():
+    members = read(make([("a.json", b"{}")], zipfile.ZIP_LZMA))
+    assert [member.content for member in members] == [b""]
+    assert "no database uses" in members[0].problem

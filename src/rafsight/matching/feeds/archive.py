@@ -5,6 +5,7 @@ member before and while it is unpacked; a member that is too large is a problem 
 the whole.
 """
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -64,13 +65,15 @@ def read_members(file: BinaryIO, name: str) -> Iterator[Member]:
                 raise DamagedArchive(name=name, reason="it holds more than any database publishes")
             for info in members:
                 yield _read(archive, info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
         if isinstance(error, CallerError):
             raise
         raise DamagedArchive(name=name, reason=str(error)) from error
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return Member(name=info.filename, content=b"", problem="it is packed in a way that no database uses")
     if info.file_size > MEMBER_SIZE:
         return Member(name=info.filename, content=b"", problem="it is too large")
     if info.file_size > MiB and info.file_size > MEMBER_RATIO * info.compress_size:
