@@ -120,7 +120,7 @@ class LayerMerger:
                 capture(layer, member)
 
     def finish(self) -> MergedLayers:
-        """Give the tree of all layers so far."""
+        """Give the tree of all layers. This ends the merging: the names are given back on the way."""
         tables, placement, layers = build_tables(
             self._inodes, self._children, self._root_layer, [(one.digest, one.size) for one in self._sources]
         )

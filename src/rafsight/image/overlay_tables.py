@@ -114,17 +114,15 @@ def unpack_xattrs(area: memoryview) -> tuple[t.Xattr, ...]:
 
 
 class _Pool:
-    """The buffer that names, targets and attributes lie in, each text once."""
+    """The buffer that names, targets and attributes lie in."""
 
     def __init__(self) -> None:
         self.buffer = bytearray()
-        self._offsets: dict[bytes, int] = {}
 
     def put(self, text: bytes) -> int:
-        offset = self._offsets.get(text)
-        if offset is None:
-            offset = self._offsets[text] = len(self.buffer)
-            self.buffer += text
+        """Append a text; return its offset."""
+        offset = len(self.buffer)
+        self.buffer += text
         return offset
 
 
@@ -144,7 +142,7 @@ class _Rows:
     def walk(self, children: dict[int, dict[bytes, int]]) -> None:
         row = 0
         while row < len(self.inode):
-            names = children.get(self.inode[row])
+            names = children.pop(self.inode[row], None)  # given back as it goes: names are most of the memory
             self.child_start.append(len(self.inode) if names else 0)
             self.child_count.append(len(names) if names else 0)
             for name in sorted(names or ()):
@@ -167,7 +165,7 @@ def build_tables(
 
     Args:
         inodes: all inodes that ever were; row 0 is the root.
-        children: of each directory's inode, name to inode << 12 | layer.
+        children: of each directory's inode, name to inode << 12 | layer; emptied.
         root_layer: layer that set the root's attributes.
         sources: digest and size [bytes] of each layer.
     Returns: the tables, where the files lie, and the layer of each row.
@@ -244,12 +242,15 @@ def _column(values: "array[int]", inode: NDArray[np.int64], dtype: Any) -> NDArr
 
 
 def _texts(texts: dict[int, bytes], inode: NDArray[np.int64], pool: _Pool) -> tuple[t.Offsets, t.Rows]:
-    """Put the texts that are still used into the pool; return offset and size for each row."""
+    """Put the texts that are still used into the pool, each once; return offset and size for each row."""
+    known: dict[bytes, int] = {}
     keys = np.array(sorted(texts), dtype=np.int64)
     offset, size = np.zeros(len(inode), dtype=np.int64), np.zeros(len(inode), dtype=np.int32)
     for row in np.flatnonzero(np.isin(inode, keys)).tolist():
         text = texts[int(inode[row])]
-        offset[row], size[row] = pool.put(text), len(text)
+        if text not in known:
+            known[text] = pool.put(text)
+        offset[row], size[row] = known[text], len(text)
     return offset, size
 
 

@@ -254,6 +254,7 @@ def check_layout(path: Path, connection: sqlite3.Connection, schema: str = "main
 
     Raises: DatabaseDamaged, DatabaseTooOld, DatabaseTooNew.
     """
+    _check_size(path)
     application = guarded(path, lambda: connection.execute(f"PRAGMA {schema}.application_id").fetchone()[0])
     found = guarded(path, lambda: connection.execute(f"PRAGMA {schema}.user_version").fetchone()[0])
     if application != APPLICATION_ID:
@@ -261,6 +262,19 @@ def check_layout(path: Path, connection: sqlite3.Connection, schema: str = "main
     if found != SCHEMA_VERSION:
         error = DatabaseTooOld if found < SCHEMA_VERSION else DatabaseTooNew
         raise error(path=str(path), found=found, wanted=SCHEMA_VERSION)
+
+
+def _check_size(path: Path) -> None:
+    """Compare the size of a file with what its header says: SQLite itself finds a cut-off end only when it reads there."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise DatabaseDamaged(path=str(path), reason=str(error)) from error
+    page_size = int.from_bytes(header[16:18])
+    if size < 100 or size != int.from_bytes(header[28:32]) * (0x10000 if page_size == 1 else page_size):
+        raise DatabaseDamaged(path=str(path), reason="it is not as long as it says")
 
 
 def guarded(path: Path, action: Callable[[], Answer]) -> Answer:

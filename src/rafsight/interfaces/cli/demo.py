@@ -12,6 +12,7 @@ from rafsight.interfaces.cli.options import with_ui
 from rafsight.interfaces.cli.scan import render
 from rafsight.interfaces.cli.terminal import standard_output
 from rafsight.interfaces.cli.ui import Ui
+from rafsight.reports.table import describe_cost
 
 
 @click.command("demo", cls=SectionedCommand, short_help="Scan an image that rafsight ships, on this machine alone.")
@@ -38,4 +39,5 @@ def demo(*, tag: str, ui: Ui) -> None:
         click.echo(f"A registry with the image runs at {registry.url}; now: rafsight scan {reference}\n")
         report = rafsight.scan_reference(reference, database=database, listener=ui.listener)
     ui.begin_output()
-    click.echo(render(report, "table", created=None, list_all=False, terminal=standard_output()), nl=False)
+    click.echo(render(report, "table", created=None, list_all=False, terminal=standard_output()))
+    click.echo(f"What it took: {describe_cost(report)}.")
