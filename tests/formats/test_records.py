@@ -59,8 +59,9 @@ def test_words_are_little_endian_with_zeros_after_the_end(content, data):
 
 @given(content=st.binary(min_size=1, max_size=60).map(lambda b: b.replace(b"\1", b"\0")), data=st.data())
 def test_texts_end_at_their_first_nul(content, data):
-    offsets = data.draw(st.lists(st.integers(0, len(content) - 1), max_size=9))
-    sizes = [data.draw(st.integers(0, len(content) - offset)) for offset in offsets]
+    many = data.draw(st.sampled_from([1, 50]))  # both ways to search
+    offsets = data.draw(st.lists(st.integers(0, len(content) - 1), max_size=9)) * many
+    sizes = [data.draw(st.integers(0, len(content) - offset)) for offset in offsets[: len(offsets) // many]] * many
     found = sizes_to_nul(octets_of(content), np.array(offsets, np.int64), np.array(sizes, np.int64), 255)
     texts = [content[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
     assert found.tolist() == [len(text.partition(b"\0")[0]) for text in texts]
@@ -68,8 +69,10 @@ def test_texts_end_at_their_first_nul(content, data):
 
 def test_texts_are_not_searched_past_the_limit():
     octets = octets_of(b"a" * 40 + b"\0" * 10)
-    assert sizes_to_nul(octets, np.array([0]), np.array([50]), 255).tolist() == [40]
-    assert sizes_to_nul(octets, np.array([0]), np.array([50]), 16).tolist() == [50]
+    for many in (1, 50):
+        offsets, sizes = np.zeros(many, np.int64), np.full(many, 50)
+        assert sizes_to_nul(octets, offsets, sizes, 255).tolist() == [40] * many
+        assert sizes_to_nul(octets, offsets, sizes, 16).tolist() == [50] * many
 
 
 @given(st.lists(st.integers(0, 5), max_size=9))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.shared import SHARED, needs_shared
 
 from rafsight.access.oci_layout import LayoutBackend
 from rafsight.base.digest import digest_of
@@ -20,7 +21,6 @@ from rafsight.formats.oci.manifest import Manifest, parse_document
 from rafsight.formats.tables import MalformedImage, UnitForm, Xattr
 from rafsight.formats.tar import read_members
 from rafsight.image.overlay import LayerMerger, LayerSource, merge_layers
-from tests.shared import SHARED, needs_shared
 
 
 def tar(*operations):
@@ -145,7 +145,7 @@ DIR, FILE, LINK = stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK
 
 def short(found):
     """Reduce to what most rules are about: path and content, `/` for directories."""
-    return {path: "/" if DIR == stat.S_IFMT(seen[0]) else seen[1].decode() for path, seen in found.items() if path}
+    return {path: "/" if stat.S_IFMT(seen[0]) == DIR else seen[1].decode() for path, seen in found.items() if path}
 
 
 def test_no_layers_are_an_empty_tree():
@@ -282,6 +282,9 @@ def test_what_cannot_be_is_told_and_left_out():
     assert [(one.path, one.layer) for one in merged.unread] == [(b"a", 0), (b"b", 0), (b"c", 0), (b".wh...", 0)]
     assert "not there" in merged.unread[0].why
     assert "a directory" in merged.unread[2].why
+    assert merged.unread_count == 4
+    many = merge(tar(*[("link", "a", "nowhere")] * 1500))
+    assert (len(many.unread), many.unread_count) == (1000, 1500)
 
 
 def test_xattrs_follow_the_directory():
@@ -465,7 +468,8 @@ def model_entry(state, layer, kind, path, value):
 def names_of(state):
     """Bring the model to the form of `describe`, in the order of rows."""
     order = sorted(state, key=lambda path: (path.count("/") + bool(path), [part.encode() for part in path.split("/")]))
-    first, counts = {}, {}
+    first: dict[int, str] = {}
+    counts: dict[int, int] = {}
     for path in order:
         first.setdefault(id(state[path].inode), path)
         counts[id(state[path].inode)] = counts.get(id(state[path].inode), 0) + 1
@@ -528,7 +532,9 @@ def test_the_planted_image_is_as_its_recipe_says():
         with backend.open_blob(layer.digest) as pieces:
             stream = b"".join(decompressed(pieces, where=layer.digest))
         streams.append(stream)
-        merger.add_layer(read_members(iter([stream]), where=layer.digest), LayerSource(digest=layer.digest, size=layer.size))
+        merger.add_layer(
+            read_members(iter([stream]), where=layer.digest), LayerSource(digest=layer.digest, size=layer.size)
+        )
     merged = merger.finish()
     check_laws(merged)
     assert merged.unread == ()

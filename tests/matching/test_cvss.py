@@ -11,7 +11,11 @@ JUDGED = json.loads((Path(__file__).parent / "cvss_scores.json").read_text())["s
 
 
 def test_every_vector_scores_as_the_judge_says():
-    wrong = [(vector, score, score_vector(vector)) for vector, score in JUDGED if getattr(score_vector(vector), "score", None) != score]
+    wrong = [
+        (vector, score, score_vector(vector))
+        for vector, score in JUDGED
+        if getattr(score_vector(vector), "score", None) != score
+    ]
     assert len(JUDGED) == 520
     assert wrong == []
 
@@ -69,7 +73,9 @@ def test_version_4_has_a_score_for_every_combination_of_classes():
     assert all(0 < score <= 100 for score in SCORES)
 
 
-@given(start=st.sampled_from(["CVSS:3.1/", "CVSS:4.0/", "CVSS:3.0/", ""]), rest=st.text("AVCLNHPRUISX:/.M", max_size=60))
+@given(
+    start=st.sampled_from(["CVSS:3.1/", "CVSS:4.0/", "CVSS:3.0/", ""]), rest=st.text("AVCLNHPRUISX:/.M", max_size=60)
+)
 @settings(deadline=None, max_examples=300)
 def test_any_text_has_a_score_in_bounds_or_none(start, rest):
     found = score_vector(start + rest)

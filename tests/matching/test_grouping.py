@@ -48,8 +48,14 @@ def test_an_erratum_is_spread_over_its_flaws_and_glues_nothing():
 
 
 def test_an_erratum_that_names_its_flaws_as_aliases_or_related_is_spread_too():
-    assert [flaw[0] for flaw in grouped(member("DLA-1-1", aliases=["CVE-2020-0001", "CVE-2020-0002"]))] == ["CVE-2020-0001", "CVE-2020-0002"]
-    assert [flaw[0] for flaw in grouped(member("ALSA-2020:1", related=["CVE-2020-0003", "CVE-2020-0004", "x"]))] == ["CVE-2020-0003", "CVE-2020-0004"]
+    assert [flaw[0] for flaw in grouped(member("DLA-1-1", aliases=["CVE-2020-0001", "CVE-2020-0002"]))] == [
+        "CVE-2020-0001",
+        "CVE-2020-0002",
+    ]
+    assert [flaw[0] for flaw in grouped(member("ALSA-2020:1", related=["CVE-2020-0003", "CVE-2020-0004", "x"]))] == [
+        "CVE-2020-0003",
+        "CVE-2020-0004",
+    ]
 
 
 def test_an_erratum_without_flaws_stands_for_itself_unless_it_only_mends():
@@ -59,11 +65,17 @@ def test_an_erratum_without_flaws_stands_for_itself_unless_it_only_mends():
 
 
 def test_an_erratum_that_says_which_of_its_flaws_are_in_the_package_is_believed():
-    assert [flaw[0] for flaw in grouped(member("USN-1-1", upstream=["CVE-2020-0001", "CVE-2020-0002"], flaws=["CVE-2020-0002"]))] == ["CVE-2020-0002"]
+    assert [
+        flaw[0]
+        for flaw in grouped(member("USN-1-1", upstream=["CVE-2020-0001", "CVE-2020-0002"], flaws=["CVE-2020-0002"]))
+    ] == ["CVE-2020-0002"]
 
 
 def test_a_record_with_several_upstream_flaws_is_spread_like_an_erratum():
-    assert [flaw[0] for flaw in grouped(member("CGA-x", upstream=["CVE-2020-0001", "CVE-2020-0002"]))] == ["CVE-2020-0001", "CVE-2020-0002"]
+    assert [flaw[0] for flaw in grouped(member("CGA-x", upstream=["CVE-2020-0001", "CVE-2020-0002"]))] == [
+        "CVE-2020-0001",
+        "CVE-2020-0002",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import pytest
+from tests.matching.support import component, distribution
 
 from rafsight.analysis.inventory import GapReason, Inventory
 from rafsight.matching.questions import ask
 from rafsight.matching.store import Coverage
-from tests.matching.support import component, distribution
 
 KNOWN = {
     "Alpine": ["v3.19", "v3.20", "edge"],
@@ -20,7 +20,9 @@ KNOWN = {
     "openEuler": ["24.03-LTS-SP1"],
     "openSUSE": ["Leap 15.5", "Tumbleweed"],
 }  # fmt: skip
-COVERAGE = [Coverage(base=base, release=release, record_count=1) for base, releases in KNOWN.items() for release in releases]
+COVERAGE = [
+    Coverage(base=base, release=release, record_count=1) for base, releases in KNOWN.items() for release in releases
+]
 
 
 def asked(*components, system=None):
@@ -28,7 +30,10 @@ def asked(*components, system=None):
 
 
 def places(*components, system=None):
-    return [(item.lookup.base, item.lookup.release, item.lookup.name) for item in asked(*components, system=system).questions]
+    return [
+        (item.lookup.base, item.lookup.release, item.lookup.name)
+        for item in asked(*components, system=system).questions
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +96,17 @@ def test_the_source_version_is_what_is_compared():
 def test_a_source_rpm_takes_the_epoch_of_its_binary():
     item = component("rpm", "x", "1:1.0-1", source_name="y", source_version="1.0-1")
     plain = component("rpm", "y", "1:1.0-1")
-    keys = [question.lookup.key for question in asked(item, plain, system=distribution("opensuse-leap", "15.5")).questions]
+    keys = [
+        question.lookup.key for question in asked(item, plain, system=distribution("opensuse-leap", "15.5")).questions
+    ]
     assert keys[0] == keys[1]
 
 
 def test_language_packages_take_the_normal_form_of_their_names():
-    assert places(component("pypi", "Foo_Bar", "1.0"), component("npm", "@a/B", "1.0.0")) == [("PyPI", "", "foo-bar"), ("npm", "", "@a/B")]
+    assert places(component("pypi", "Foo_Bar", "1.0"), component("npm", "@a/B", "1.0.0")) == [
+        ("PyPI", "", "foo-bar"),
+        ("npm", "", "@a/B"),
+    ]
 
 
 def test_what_the_distribution_installed_is_its_own_affair():

@@ -1,7 +1,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rafsight.matching.ranges import FIXED, INTRODUCED, LAST_AFFECTED, RangeEvent, intervals_of_events, intervals_of_versions
+from rafsight.matching.ranges import (
+    FIXED,
+    INTRODUCED,
+    LAST_AFFECTED,
+    RangeEvent,
+    intervals_of_events,
+    intervals_of_versions,
+)
 from rafsight.matching.versions import HIGHEST, LOWEST, SCHEMES
 
 SEMVER = SCHEMES["npm"]
@@ -75,7 +82,9 @@ def test_a_last_affected_python_version_takes_its_rebuilds_along():
 
 def test_listed_versions_that_a_range_covers_add_nothing():
     covered = intervals(("introduced", "1.0.0"), ("fixed", "2.0.0"))
-    found, refused = intervals_of_versions(["1.0.0", "1.5.0", "3.0.0", "latest"], covered, ["2.0.0", "3.1.0", "4.0.0"], SEMVER)
+    found, refused = intervals_of_versions(
+        ["1.0.0", "1.5.0", "3.0.0", "latest"], covered, ["2.0.0", "3.1.0", "4.0.0"], SEMVER
+    )
     assert refused == 1
     assert len(found) == 1
     assert affects(found, "3.0.0+build")

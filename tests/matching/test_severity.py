@@ -51,7 +51,10 @@ def test_words_of_all_databases(word, severity):
 
 def test_the_preferred_word_wins_over_scores_and_all_are_kept():
     verdict = judge(
-        [Opinion(source="pypa", vectors=(CRITICAL_V4, HIGH_V3)), Opinion(source="ghsa", word="LOW", vectors=(MEDIUM_V3,))],
+        [
+            Opinion(source="pypa", vectors=(CRITICAL_V4, HIGH_V3)),
+            Opinion(source="ghsa", word="LOW", vectors=(MEDIUM_V3,)),
+        ],
         preferred=("ghsa",),
     )
     assert (verdict.severity, verdict.source) == (Severity.LOW, "ghsa")
@@ -69,12 +72,17 @@ def test_the_distributions_word_wins_for_its_packages():
 
 
 def test_another_word_comes_before_scores():
-    verdict = judge([Opinion(source="pypa", vectors=(HIGH_V3,)), Opinion(source="bitnami", word="Critical")], preferred=("ghsa",))
+    verdict = judge(
+        [Opinion(source="pypa", vectors=(HIGH_V3,)), Opinion(source="bitnami", word="Critical")], preferred=("ghsa",)
+    )
     assert (verdict.severity, verdict.source) == (Severity.CRITICAL, "bitnami")
 
 
 def test_a_score_counts_where_no_word_is_said_even_from_the_lowest_member():
-    verdict = judge([Opinion(source="debian", urgency="not yet assigned"), Opinion(source="debian", vectors=(HIGH_V3,))], preferred=("debian",))
+    verdict = judge(
+        [Opinion(source="debian", urgency="not yet assigned"), Opinion(source="debian", vectors=(HIGH_V3,))],
+        preferred=("debian",),
+    )
     assert (verdict.severity, verdict.source) == (Severity.HIGH, "debian")
 
 
@@ -85,8 +93,15 @@ def test_errata_say_their_severity_in_the_title():
 
 
 def test_nobody_says_anything():
-    verdict = judge([Opinion(source="osv", vectors=(("CVSS_V3", "nonsense"), ("Ubuntu", "untriaged")))], preferred=("ghsa",))
-    assert (verdict.severity, verdict.source, verdict.ratings, verdict.vendor_severities) == (Severity.UNKNOWN, "", (), ())
+    verdict = judge(
+        [Opinion(source="osv", vectors=(("CVSS_V3", "nonsense"), ("Ubuntu", "untriaged")))], preferred=("ghsa",)
+    )
+    assert (verdict.severity, verdict.source, verdict.ratings, verdict.vendor_severities) == (
+        Severity.UNKNOWN,
+        "",
+        (),
+        (),
+    )
 
 
 def test_a_vector_says_itself_which_version_it_is_of():

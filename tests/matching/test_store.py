@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from tests.matching.support import NOW, make_database, record, write_dump, write_records
 
 from rafsight.matching.builder import DUMP, RECORDS, DatabaseBuilder, DatabaseBusy, DatabaseNotWritten
 from rafsight.matching.feeds.archive import DamagedArchive
@@ -21,7 +22,6 @@ from rafsight.matching.schema import (
 from rafsight.matching.store import Lookup, open_database
 from rafsight.matching.versions import SCHEMES
 from rafsight.verbs.advisories import import_advisories
-from tests.matching.support import NOW, make_database, record, write_dump, write_records
 
 
 def ask(database, name, version, base="PyPI", release=""):
@@ -39,7 +39,11 @@ def test_finds_what_was_imported_and_nothing_else(tmp_path):
     database = make_database(
         tmp_path,
         [
-            record("GHSA-2", package="Demo", events=[{"introduced": "1.0"}, {"fixed": "2.0"}, {"introduced": "3.0"}, {"fixed": "3.1"}]),
+            record(
+                "GHSA-2",
+                package="Demo",
+                events=[{"introduced": "1.0"}, {"fixed": "2.0"}, {"introduced": "3.0"}, {"fixed": "3.1"}],
+            ),
             record("GHSA-1", package="demo", events=[{"introduced": "0"}]),
             record("GHSA-3", "npm", package="demo"),
             record("DEBIAN-CVE-2020-1", "Debian:12", package="demo", events=[{"introduced": "0"}, {"fixed": "1:2-3"}]),
@@ -62,7 +66,9 @@ def test_answers_many_questions_in_their_order(tmp_path):
     with open_database(database) as advisories:
         hits = advisories.find(lookups)
         assert advisories.find([]) == ()
-    assert [(hit.lookup, hit.advisory.id) for hit in hits] == [(index, f"GHSA-{249 - index:03}") for index in range(50, 250)]
+    assert [(hit.lookup, hit.advisory.id) for hit in hits] == [
+        (index, f"GHSA-{249 - index:03}") for index in range(50, 250)
+    ]
 
 
 def test_keeps_what_a_record_says(tmp_path):
@@ -108,7 +114,9 @@ def test_single_records_replace_those_of_their_id_only(tmp_path):
     database = tmp_path / "advisories.db"
     dump = write_dump(tmp_path / "PyPI" / "all.zip", [record("P-1"), record("P-2")])
     import_advisories([dump], database, now=NOW)
-    own = write_records(tmp_path / "own", [record("P-2", events=[{"introduced": "0"}, {"fixed": "9"}]), record("OWN-1")])
+    own = write_records(
+        tmp_path / "own", [record("P-2", events=[{"introduced": "0"}, {"fixed": "9"}]), record("OWN-1")]
+    )
     import_advisories([own], database, now=NOW)
     assert ask(database, "demo", "1.0") == [("OWN-1", "2.0"), ("P-1", "2.0"), ("P-2", "9")]
     for path in own.iterdir():
@@ -141,9 +149,34 @@ def test_a_zip_whose_place_names_another_ecosystem_is_read_as_records(tmp_path):
 
 def test_large_sources_share_a_dictionary_and_keep_it_when_others_are_replaced(tmp_path):
     database = tmp_path / "advisories.db"
-    words = "the parser of the archive reads past the end of its buffer when a crafted header names a longer size".split()
+    words = [
+        "the",
+        "parser",
+        "of",
+        "the",
+        "archive",
+        "reads",
+        "past",
+        "the",
+        "end",
+        "of",
+        "its",
+        "buffer",
+        "when",
+        "a",
+        "crafted",
+        "header",
+        "names",
+        "a",
+        "longer",
+        "size",
+    ]
     records = [
-        record(f"P-{number}", package=f"p{number}", details=" ".join(words[(number * place) % 19] for place in range(1, 200)))
+        record(
+            f"P-{number}",
+            package=f"p{number}",
+            details=" ".join(words[(number * place) % 19] for place in range(1, 200)),
+        )
         for number in range(900)
     ]
     import_advisories([write_dump(tmp_path / "PyPI" / "all.zip", records)], database, now=NOW)
@@ -163,12 +196,23 @@ def test_large_sources_share_a_dictionary_and_keep_it_when_others_are_replaced(t
 
 def test_status_says_what_the_database_is_made_of(tmp_path):
     database = tmp_path / "advisories.db"
-    dump = write_dump(tmp_path / "Debian" / "all.zip", [record("D-1", "Debian:12"), record("D-2", "Debian:11"), record("D-3", "Debian:12", withdrawn="2020-01-01T00:00:00Z")])
+    dump = write_dump(
+        tmp_path / "Debian" / "all.zip",
+        [
+            record("D-1", "Debian:12"),
+            record("D-2", "Debian:11"),
+            record("D-3", "Debian:12", withdrawn="2020-01-01T00:00:00Z"),
+        ],
+    )
     first = import_advisories([dump], database, now=NOW).status
     (source,) = first.sources
     assert (source.kind, source.name, source.location) == (DUMP, "Debian", str(dump))
     assert (source.record_count, source.withdrawn_count, source.malformed_count) == (2, 1, 0)
-    assert (first.built, first.newest_record, source.imported) == ("2026-11-23T00:00:00Z", "2026-01-02T00:00:00Z", "2026-11-23T00:00:00Z")
+    assert (first.built, first.newest_record, source.imported) == (
+        "2026-11-23T00:00:00Z",
+        "2026-01-02T00:00:00Z",
+        "2026-11-23T00:00:00Z",
+    )
     assert [(item.release, item.record_count) for item in first.coverage] == [("11", 1), ("12", 1)]
     assert (first.record_count, first.size) == (2, database.stat().st_size)
     again = import_advisories([dump], database, now=NOW).status
@@ -246,7 +290,9 @@ def test_a_body_that_claims_to_be_huge_is_not_unpacked(tmp_path):
 
 
 def test_a_record_too_large_to_keep_is_left_out(tmp_path):
-    huge = record("P-1", references=[{"type": "WEB", "url": f"https://example.org/{number:060}"} for number in range(70_000)])
+    huge = record(
+        "P-1", references=[{"type": "WEB", "url": f"https://example.org/{number:060}"} for number in range(70_000)]
+    )
     path = tmp_path / "advisories.db"
     result = import_advisories([write_records(tmp_path / "r", [huge, record("P-2")])], path, now=NOW)
     assert result.imported[0].source.malformed_count == 1
@@ -278,7 +324,9 @@ def test_a_source_that_fails_takes_only_itself_back(tmp_path):
     parser = RecordParser(now=NOW)
     with DatabaseBuilder(path, now="2026-01-01T00:00:00Z") as builder:
         for name, fails in (("a", False), ("b", True), ("c", False)):
-            source = SourceFacts(kind=RECORDS, name=name, location=name, sha256=name, imported="", newest="", record_count=0)
+            source = SourceFacts(
+                kind=RECORDS, name=name, location=name, sha256=name, imported="", newest="", record_count=0
+            )
             try:
                 with builder.source(source) as writer:
                     writer.add(parser.parse(json.dumps(record(f"P-{name}")).encode(), "it"))
@@ -337,13 +385,18 @@ def test_a_reader_keeps_reading_while_the_file_is_replaced(tmp_path):
     import_advisories([write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(100)])], database, now=NOW)
     stop = tmp_path / "stop"
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(database), str(stop)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", READER, str(database), str(stop)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         for count in (150, 200, 250, 300):
-            import_advisories([write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(count)])], database, now=NOW)
+            import_advisories(
+                [write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(count)])], database, now=NOW
+            )
             time.sleep(0.1)
     finally:
         stop.touch()

@@ -35,7 +35,8 @@ def test_is_as_realistic_as_promised():
     tables = read_bootstrap(synthetic_bootstrap(20_000), name="", limits=Limits())
     entries = tables.entries
     fan_out = entries.child_count[entries.child_count > 0]
-    assert 10 <= fan_out[:-1].min() <= fan_out.max() <= 100
+    assert 10 <= fan_out[:-1].min() <= sorted(fan_out)[len(fan_out) // 2] <= 100 < fan_out.max() <= 500
+    assert entries.size[entries.mode >> 12 == 4].max() > 4096
     assert (entries.link_row != range(20_000)).any()
     assert (entries.xattr_size > 0).any()
     assert len(tables.extents.size) > len(tables.chunks.size) > 10_000

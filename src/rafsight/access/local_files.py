@@ -107,8 +107,9 @@ class LocalFile:
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, int]]:
         """Open it; gives the descriptor and the size [bytes]."""
+        path, flags = self._target()
         try:
-            descriptor = self._open()
+            descriptor = os.open(path, flags)
         except OSError as error:
             if error.errno in _ABSENT:
                 raise NotFound(what=self.what, place=self.place) from None
@@ -121,10 +122,11 @@ class LocalFile:
         finally:
             os.close(descriptor)
 
-    def _open(self) -> int:
+    def _target(self) -> tuple[str, int]:
+        """Return the path to open, with every link resolved where links are not trusted, and how to open it."""
         if self.root is None:
-            return os.open(self.path, _FLAGS)
+            return str(self.path), _FLAGS
         real = os.path.realpath(self.path)
         if not Path(real).is_relative_to(os.path.realpath(self.root)):
             raise NotFound(what=f"{self.what} within itself (a link leads out)", place=self.place)
-        return os.open(real, _FLAGS | os.O_NOFOLLOW)
+        return real, _FLAGS | os.O_NOFOLLOW

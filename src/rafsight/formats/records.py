@@ -20,6 +20,8 @@ Long = NDArray[np.uint64]
 _WORD_MASKS: Final = np.array([(1 << (8 * size)) - 1 for size in range(9)], dtype=np.uint64)
 _ONES: Final = np.uint64(0x0101010101010101)
 _HIGHS: Final = np.uint64(0x8080808080808080)
+_FEW: Final = 32
+"""Rows that are handled faster one by one than all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +156,20 @@ def sizes_to_nul(octets: Octets, offsets: Offsets, sizes: Offsets, limit: int) -
     """
     answer = sizes.copy()
     open_rows: Indexes = np.flatnonzero(sizes > 0)
-    for start in range(0, limit + 1, 8):
-        if not open_rows.size:
-            break
+    start = 0
+    while open_rows.size > _FEW and start <= limit:
         rest = sizes[open_rows] - start
-        words = load_words(octets, offsets[open_rows] + start, rest)
-        zeros = zero_octets(words)
+        zeros = zero_octets(load_words(octets, offsets[open_rows] + start, rest))
         found = zeros != 0
         before = (np.bitwise_count((zeros & (~zeros + np.uint64(1))) - np.uint64(1)) >> 3).astype(np.int64)
         ended = open_rows[found]
         answer[ended] = np.minimum(sizes[ended], start + before[found])
         open_rows = open_rows[~found & (rest > 8)]
+        start += 8
+    for row in open_rows.tolist() if start <= limit else ():  # a few long ones: one by one they cost less
+        place = int(offsets[row])
+        size = octets[place + start : place + min(int(sizes[row]), limit + 1)].tobytes().find(b"\0")
+        answer[row] = start + size if size >= 0 else sizes[row]
     return answer
 
 

@@ -40,6 +40,9 @@ _TYPES: Final = {
     MemberKind.FIFO: st.S_IFIFO,
 }
 
+_UNREAD_KEPT: Final = 1000
+"""Members that could not be read are counted all, and named up to this many."""
+
 Names = dict[bytes, int]
 """A directory: name to inode << 12 | layer that set the name."""
 
@@ -73,6 +76,8 @@ class MergedLayers:
     layer: Rows
     """(n,) layer that set each entry, 0 is the lowest; for a directory the last that changed its attributes."""
     unread: tuple[UnreadMember, ...]
+    """The first thousand members that could not become entries."""
+    unread_count: int
 
 
 Capture = Callable[[int, Member], None]
@@ -96,6 +101,7 @@ class LayerMerger:
         """Directories that hold nothing of the layers below any more, in the present layer."""
         self._sources: list[LayerSource] = []
         self._unread: list[UnreadMember] = []
+        self._unread_count = 0
         self._root_layer = 0
         self._count = 0
         self._inodes.add_directory()
@@ -124,7 +130,13 @@ class LayerMerger:
         tables, placement, layers = build_tables(
             self._inodes, self._children, self._root_layer, [(one.digest, one.size) for one in self._sources]
         )
-        return MergedLayers(tables=tables, placement=placement, layer=layers, unread=tuple(self._unread))
+        return MergedLayers(
+            tables=tables,
+            placement=placement,
+            layer=layers,
+            unread=tuple(self._unread),
+            unread_count=self._unread_count,
+        )
 
     def _add(self, member: Member, layer: int) -> bool:
         """Take one member; tell whether a regular file entered the tree."""
@@ -160,7 +172,9 @@ class LayerMerger:
             )
 
     def _skip(self, member: Member, layer: int, why: str) -> None:
-        self._unread.append(UnreadMember(path=member.name, layer=layer, why=why))
+        self._unread_count += 1
+        if self._unread_count <= _UNREAD_KEPT:
+            self._unread.append(UnreadMember(path=member.name, layer=layer, why=why))
 
     def _set_directory(self, member: Member, layer: int) -> None:
         inode = self._directory(member.name, layer)

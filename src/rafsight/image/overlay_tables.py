@@ -270,24 +270,22 @@ class _Contents:
 
     def _spread(self, segments: dict[int, Segments]) -> None:
         """Lay out one chunk a file, or one a segment of the sparse ones."""
-        file_offset, size, inner, unit = array("q"), array("q"), array("q"), array("q")
-        for row, inode in enumerate(self._files.tolist()):
-            parts = segments.get(inode) or ((0, int(self._stored[inode])),)
-            self.extent_start[inode], self.extent_count[inode] = len(size), len(parts)
-            start = 0
-            for offset, length in parts:
-                file_offset.append(offset)
-                size.append(length)
-                inner.append(start)
-                unit.append(row)
-                start += length
-        self._unit_index = np.array(unit, dtype=np.int64)
-        self._unit_offset = np.array(inner, dtype=np.int64)
-        count = len(size)
-        sizes = np.array(size, dtype=np.int64)
-        self.extents = t.ExtentTable(
-            chunk=np.arange(count, dtype=np.int32), file_offset=np.array(file_offset, dtype=np.int64), size=sizes
-        )
+        parts = np.ones(len(self._files), dtype=np.int32)
+        sparse = {row: segments[inode] for row, inode in enumerate(self._files.tolist()) if inode in segments}
+        for row, found in sparse.items():
+            parts[row] = len(found)
+        start = np.concatenate([[0], np.cumsum(parts)]).astype(np.int64)
+        self.extent_start[self._files] = start[:-1]
+        self.extent_count[self._files] = parts
+        self._unit_index = np.repeat(np.arange(len(parts), dtype=np.int64), parts)
+        self._unit_offset = np.zeros(start[-1], dtype=np.int64)
+        file_offset, sizes = np.zeros(start[-1], dtype=np.int64), self._stored[self._files][self._unit_index]
+        for row, found in sparse.items():
+            rows = slice(start[row], start[row + 1])
+            file_offset[rows], sizes[rows] = np.array(found, dtype=np.int64).T
+            self._unit_offset[rows] = np.cumsum(sizes[rows]) - sizes[rows]
+        count = len(sizes)
+        self.extents = t.ExtentTable(chunk=np.arange(count, dtype=np.int32), file_offset=file_offset, size=sizes)
         layer = self._layer[self._files][self._unit_index]
         offset = self._offset[self._files][self._unit_index] + self._unit_offset
         first = np.searchsorted(layer, layer)  # chunks are ordered by layer

@@ -1,8 +1,8 @@
 """RAFS v6 bootstraps of any size, made up: for benchmarks, for limits, and as a second opinion on the reader.
 
-This module alone decides what a made-up image looks like: directories of 10 to 100 entries, small files of mostly one
-chunk, some symlinks, hard links, duplicates and xattrs. There is no blob behind it. The kernel mounts it and lists its
-tree. The same arguments give the same bytes.
+This module alone decides what a made-up image looks like: directories of 10 to 100 entries and a few larger ones, small
+files of mostly one chunk, some symlinks, hard links, duplicates and xattrs. There is no blob behind it. The kernel
+mounts it and lists its tree. The same arguments give the same bytes.
 """
 
 import hashlib
@@ -99,7 +99,8 @@ def _grow(entry_count: int, chance: random.Random) -> _Plan:
     waiting = deque([0])
     while len(plan.names) < entry_count:
         directory, first = waiting.popleft(), len(plan.names)
-        wanted = min(chance.randint(10, 100), entry_count - first)
+        fan_out = chance.randint(10, 100) if chance.random() < 0.98 else chance.randint(101, 500)
+        wanted = min(fan_out, entry_count - first)
         for name in sorted({_name(chance, number) for number in range(wanted)}):
             _add(plan, directory, name, chance)
         last = len(plan.names) - 1

@@ -186,17 +186,24 @@ class _Server(ThreadingHTTPServer):
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Serve one connection, in its own thread: a TLS handshake that hangs must not stop the others."""
+        if self.plan.tls is None:
+            self._serve(request, client_address)
+            return
+        with self.plan.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as wrapped:
+            self._serve(wrapped, client_address)
+
+    def _serve(self, connection: socket.socket, client_address: object) -> None:
         with self.lock:
-            self._open.add(request)
+            self._open.add(connection)  # so that `stop` can break it
         try:
-            if self.plan.tls is not None:
-                with contextlib.suppress(OSError), self.plan.tls.wrap_socket(request, server_side=True) as wrapped:
-                    _Handler(wrapped, client_address, self)
-            else:
-                _Handler(request, client_address, self)
+            if isinstance(connection, ssl.SSLSocket):
+                connection.do_handshake()
+            _Handler(connection, client_address, self)
+        except OSError:
+            pass  # the client is gone, or trusts us as little as we it
         finally:
             with self.lock:
-                self._open.discard(request)
+                self._open.discard(connection)
 
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
         with contextlib.suppress(OSError):  # a wrapped socket has taken the descriptor with it

@@ -25,7 +25,8 @@ from rafsight.access.registry.errors import (
 )
 from rafsight.base.digest import MalformedDigest, digest_of
 from rafsight.base.errors import RafsightError
-from rafsight.testing.registry import PLANTED, Answer, Mischief, Registry, error_answer, serve_layout
+from rafsight.testing.registry import PLANTED, Mischief, Registry, serve_layout
+from rafsight.testing.registry_pages import Answer, error_answer
 
 LAYER, CONTENT = largest_layer()
 DIGEST, MANIFEST = planted_manifest()

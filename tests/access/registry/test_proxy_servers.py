@@ -110,7 +110,9 @@ def test_tls_through_a_tunnel(certificates: Certificates, variable):
         assert backend.fetch_manifest("v6").digest == DIGEST
         assert backend.fetch_range(LAYER, 3, 1000) == CONTENT[3:1003]
         backend.close()
-    assert [head[0] for head in proxy.heads] == [f"CONNECT {named(registry.host)} HTTP/1.1"]  # one tunnel, kept open
+    assert [head[0].rpartition(" ")[0] for head in proxy.heads] == [
+        f"CONNECT {named(registry.host)}"
+    ]  # one tunnel, kept open
     assert any(line.lower().startswith("proxy-authorization: basic ") for line in proxy.heads[0])
     assert all(served.call.header("proxy-authorization") is None for served in registry.log)
 

@@ -2,6 +2,7 @@
 
 import ssl
 import warnings
+from typing import Any
 
 import pytest
 from tests.access.registry.certificates import Certificates, make_pair
@@ -111,7 +112,7 @@ def test_client_certificate_is_not_shown_elsewhere(certificates: Certificates):
     with serve_layout(PLANTED, tls=watching("storage")) as storage:
         away = [Mischief(redirect_to=storage.url)]
         with serve_layout(PLANTED, tls=watching("registry"), mischief=away) as registry:
-            pair = {"certificate": certificates.client.certificate, "key": certificates.client.key}
+            pair: dict[str, Any] = {"certificate": certificates.client.certificate, "key": certificates.client.key}
             backend = backend_for(registry, ca_files=(certificates.authority.certificate,), **pair)
             assert backend.fetch_range(LAYER, 0, 10) == CONTENT[:10]
             backend.close()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from tests.access.registry.certificates import Pair
 
-from rafsight.testing.registry import Answer, Call
+from rafsight.testing.registry_pages import Answer, Call
 
 SERVICE, ISSUER = "registry.test", "tokens.test"
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.shared import SHARED, needs_shared
 
 from rafsight.base.digest import digest_of
 from rafsight.base.errors import ExitStatus
@@ -12,7 +13,6 @@ from rafsight.formats.oci import media_types
 from rafsight.formats.oci.classify import NydusManifest, OciManifest, classify
 from rafsight.formats.oci.errors import EncryptedLayer, MalformedDocument, NotAnImage, UnsupportedFormat
 from rafsight.formats.oci.manifest import Manifest, parse_document
-from tests.shared import SHARED, needs_shared
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "manifests"
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -226,7 +226,7 @@ def test_sizes_that_cannot_be_are_refused():
 
 
 def test_a_model_artifact_with_a_bootstrap_is_an_image():
-    weights = ("application/vnd.cnai.model.weight.v1.tar", {})
+    weights: tuple[str, dict[str, str]] = ("application/vnd.cnai.model.weight.v1.tar", {})
     found = classify(
         made(
             weights,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_a_real_merged_index_costs_one_document(repository, prefer, kind, name):
     assert isinstance(found.image, kind)
     assert found.image.manifest.digest == digests[name]
     assert repository.asked == [digests[name]]
-    assert [candidate.descriptor.digest for candidate in found.candidates][0] == digests[name]
+    assert found.candidates[0].descriptor.digest == digests[name]
     assert str(found.platform) == "linux/amd64"
 
 
@@ -150,8 +151,8 @@ def test_a_worse_platform_is_not_taken_for_the_sake_of_the_kind(repository):
 def test_the_variant_is_honoured(repository):
     digests = {variant: repository.image("oci", variant) for variant in ("v5", "v6", "v7")}
     index = repository.index(*((digest, f"linux/arm/{variant}", {}) for variant, digest in digests.items()))
-    for wanted in digests:
-        assert repository.resolve(index, parse_platform(f"linux/arm/{wanted}")).image.manifest.digest == digests[wanted]
+    for wanted, digest in digests.items():
+        assert repository.resolve(index, parse_platform(f"linux/arm/{wanted}")).image.manifest.digest == digest
 
 
 def test_what_lies_beside_images_is_passed_over(repository):
@@ -228,13 +229,15 @@ def test_many_nested_indexes_end(repository):
 
 
 def test_many_candidates_end(repository):
-    rows = [(repository.image("oci", str(n)), "linux/amd64", {}) for n in range(MAX_DOCUMENTS + 10)]
+    rows: list[Any] = [(repository.image("oci", str(n)), "linux/amd64", {}) for n in range(MAX_DOCUMENTS + 10)]
     assert isinstance(repository.resolve(repository.index(*rows)).image, OciManifest)
     assert len(repository.asked) == MAX_DOCUMENTS
 
 
 def test_many_faulty_candidates_end(repository):
-    rows = [(repository.image("nydus", str(n), version="7"), "linux/amd64", {}) for n in range(MAX_DOCUMENTS + 10)]
+    rows: list[Any] = [
+        (repository.image("nydus", str(n), version="7"), "linux/amd64", {}) for n in range(MAX_DOCUMENTS + 10)
+    ]
     with pytest.raises(MalformedDocument, match="documents to look at"):
         repository.resolve(repository.index(*rows))
     assert len(repository.asked) == MAX_DOCUMENTS

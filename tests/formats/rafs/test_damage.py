@@ -155,9 +155,9 @@ def test_damaged_end_of_a_blob(name, data):
 
 def test_zero_division_and_overflow_stay_silent():
     """Numbers at the edge of their types: hypothesis finds few of them."""
-    content = images.bootstrap("v6-zstd")
-    for offset in range(1024, 1408, 4):
-        for number in (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+    content = images.bootstrap("v6-none")
+    for offset in range(1024, 1220, 4):
+        for number in (0, 1, 0x7FFFFFFF, 0xFFFFFFFF):
             for size in (4, 8):
                 word = np.array([number] * 2, "<u4").tobytes()[:size]
                 with suppress(ImageFault):

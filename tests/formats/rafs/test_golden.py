@@ -4,7 +4,7 @@ from tests.formats.rafs.laws import check_laws
 
 from rafsight.formats.compression import Decoder
 from rafsight.formats.rafs import blob_meta, toc
-from rafsight.formats.rafs.codec import CODECS, is_bootstrap
+from rafsight.formats.rafs.codec import CODECS, is_bootstrap, read_bootstrap
 
 INLINED = ["targz-ref-toc-inline", "v5-inline", "v6-enc-batch-inline", "v6-inline", "v6-toc-inline"]
 
@@ -35,6 +35,15 @@ def test_exactly_one_codec_takes_a_bootstrap(name):
     head = images.bootstrap(name)[:4096]
     assert [codec.probe(head) for codec in CODECS].count(True) == 1
     assert is_bootstrap(memoryview(head))
+
+
+def test_any_buffer_will_do():
+    content = images.bootstrap("v6-none")
+    tables = [
+        read_bootstrap(buffer, name="", limits=images.LIMITS)
+        for buffer in (content, memoryview(content), memoryview(bytearray(content)), memoryview(content).cast("I"))
+    ]
+    assert len({tuple(images.paths(table)) for table in tables}) == 1
 
 
 def test_nothing_but_bootstraps_is_taken():

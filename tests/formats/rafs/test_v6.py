@@ -291,6 +291,16 @@ def test_long_symlink_of_tarfs_is_put_together():
     assert [bytes(images.area(tables, "target", row)) for row in (1, 2, 3)] == [target, target, b"abc"]
 
 
+def test_symlinks_that_share_their_target():
+    boot = Bootstrap()
+    block = len(boot.content) // 4096 + 1
+    links = [boot.inode(SYMLINK, kind=0, size=4096, union=block) for _ in range(30)]
+    root = boot.directory([(b"%02d" % n, nid, 7) for n, nid in enumerate(links)])
+    boot.content += b"t" * (block * 4096 + 8192 - len(boot.content))
+    with pytest.raises(MalformedImage, match="shares its target"):
+        read(boot.finish(root))
+
+
 # files and chunks
 
 

@@ -33,9 +33,10 @@ def dpkg_key(version: str) -> tuple[Any, ...]:
 
 
 def _rpm_part(part: str) -> tuple[Any, ...]:
-    pieces: list[Any] = []
-    for item in re.findall(r"[0-9]+|[A-Za-z]+|~|\^", part):
-        pieces.append((0,) if item == "~" else (2,) if item == "^" else (4, int(item)) if item.isdigit() else (3, item))
+    pieces: list[Any] = [
+        (0,) if item == "~" else (2,) if item == "^" else (4, int(item)) if item.isdigit() else (3, item)
+        for item in re.findall(r"[0-9]+|[A-Za-z]+|~|\^", part)
+    ]
     return (*pieces, (1,))
 
 
@@ -89,7 +90,7 @@ def maven_compare(one: str, other: str) -> int:
     return _maven_items(_maven_parse(one), _maven_parse(other))
 
 
-def _maven_parse(version: str) -> list[Any]:
+def _maven_parse(version: str) -> list[Any]:  # noqa: C901, PLR0912 - one loop, as ComparableVersion has it
     """Read as ComparableVersion does: numbers are ints, words are strings, lists are lists."""
     root: list[Any] = []
     current, opened = root, [root]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from rafsight.access.counting import Meter
 from rafsight.access.registry.endpoint import Endpoint
-from rafsight.access.registry.errors import RegistryUnreachable
+from rafsight.access.registry.errors import RegistryMisbehaves, RegistryUnreachable
 from rafsight.access.registry.messages import Request, Response, host_of
 from rafsight.access.registry.proxies import Proxy
 from rafsight.access.registry.redirects import same_origin
@@ -59,7 +59,7 @@ class Reply:
     def read(self, size: int) -> bytes:
         """Return the next piece of the body, at most `size` bytes; empty at the end.
 
-        Raises: RegistryUnreachable: it broke off.
+        Raises: RegistryUnreachable: it broke off. RegistryMisbehaves.
         """
         from rafsight.access.registry.faults import LIBRARY_FAULTS, fault_from
 
@@ -68,6 +68,9 @@ class Reply:
         except LIBRARY_FAULTS as error:
             self.close()
             raise fault_from(error, self.head.url) from None
+        if len(piece) > size:  # a negative chunk size does that to the library
+            self.close()
+            raise RegistryMisbehaves(host=host_of(self.head.url), why="the size of a chunk is no size")
         self._received += len(piece)
         self._meter.count(received=len(piece))
         elapsed = time.monotonic() - self._began
