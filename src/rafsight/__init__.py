@@ -6,7 +6,8 @@
         for entry in rafsight.list_files(image, b"/etc"):
             print(entry.path)
 
-This module is the whole public API; what it names is imported when it is first used, so that `import rafsight` is cheap.
+This module is the whole public API; what it names is imported when it is first used, so that `import rafsight` is
+cheap.
 """
 
 from importlib import import_module
@@ -102,7 +103,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module 'rafsight' has no attribute '{name}'")
+        message = f"module 'rafsight' has no attribute '{name}'"
+        raise AttributeError(message)
     return getattr(import_module(f"rafsight.{_HOMES[name]}"), name)
 
 

@@ -35,14 +35,14 @@ def corpus(tmp_path_factory):
         [sys.executable, "-c", IMPORT, str(database), *paths], capture_output=True, text=True, check=True
     )
     seconds, memory, count = map(float, done.stdout.split())
-    print(
-        f"\nimport: {count:.0f} records, {seconds:.1f} s, {memory:.0f} MiB, {database.stat().st_size / 1e6:.1f} MB on disk"
-    )
     return database, seconds, memory, count
 
 
-def test_the_whole_corpus_is_imported_within_its_budget(corpus):
-    _, seconds, memory, count = corpus
+def test_the_whole_corpus_is_imported_within_its_budget(corpus, record_property):
+    database, seconds, memory, count = corpus
+    record_property("import [s]", seconds)
+    record_property("memory [MiB]", memory)
+    record_property("database [MB]", database.stat().st_size / 1e6)
     assert count > 55_000
     assert seconds < 60
     assert memory < 300
@@ -132,7 +132,7 @@ def test_malware_is_found_and_withdrawn_records_are_not(corpus):
         assert database.advisory("npm", "GHSA-32vw-r77c-gm67") is None
 
 
-def test_looking_up_500_packages_and_opening_are_quick(corpus):
+def test_looking_up_500_packages_and_opening_are_quick(corpus, record_property):
     with open_database(corpus[0]) as database:
         names = [
             row[0]
@@ -152,9 +152,8 @@ def test_looking_up_500_packages_and_opening_are_quick(corpus):
         hits = database.find(lookups)
         looking.append(time.perf_counter() - started)
         database.close()
-    print(
-        f"\nopen {statistics.median(opening) * 1e3:.1f} ms, 500 look-ups with {len(hits)} hits {statistics.median(looking) * 1e3:.1f} ms"
-    )
+    record_property("opening [ms]", round(statistics.median(opening) * 1e3, 2))
+    record_property("500 look-ups [ms]", round(statistics.median(looking) * 1e3, 2))
     assert len(hits) > 10
     assert statistics.median(opening) < 0.005
     assert statistics.median(looking) < 0.05

@@ -10,7 +10,7 @@ from tests.matching.support import NOW, make_database, record, write_dump, write
 
 from rafsight.matching.builder import DUMP, RECORDS, DatabaseBuilder, DatabaseBusy, DatabaseNotWritten
 from rafsight.matching.feeds.archive import DamagedArchive
-from rafsight.matching.feeds.osv import RecordParser
+from rafsight.matching.feeds.osv import MalformedRecord, RecordParser
 from rafsight.matching.schema import (
     BODY_SIZE,
     DatabaseDamaged,
@@ -319,21 +319,21 @@ def test_an_unfinished_build_leaves_the_old_database_and_nothing_else(tmp_path, 
     assert leftovers(path) == []
 
 
+def stage(builder, name, *contents):
+    source = SourceFacts(kind=RECORDS, name=name, location=name, sha256=name, imported="", newest="", record_count=0)
+    with builder.source(source) as writer:
+        for member in contents:
+            writer.add(RecordParser(now=NOW).parse(member, "it"))
+
+
 def test_a_source_that_fails_takes_only_itself_back(tmp_path):
     path = tmp_path / "advisories.db"
-    parser = RecordParser(now=NOW)
+    good = {name: json.dumps(record(f"P-{name}")).encode() for name in "abc"}
     with DatabaseBuilder(path, now="2026-01-01T00:00:00Z") as builder:
-        for name, fails in (("a", False), ("b", True), ("c", False)):
-            source = SourceFacts(
-                kind=RECORDS, name=name, location=name, sha256=name, imported="", newest="", record_count=0
-            )
-            try:
-                with builder.source(source) as writer:
-                    writer.add(parser.parse(json.dumps(record(f"P-{name}")).encode(), "it"))
-                    if fails:
-                        raise DamagedArchive(name="b", reason="cut")
-            except DamagedArchive:
-                assert fails
+        stage(builder, "a", good["a"])
+        with pytest.raises(MalformedRecord):
+            stage(builder, "b", good["b"], b"{")
+        stage(builder, "c", good["c"])
         builder.finish()
     assert ask(path, "demo", "1.0") == [("P-a", "2.0"), ("P-c", "2.0")]
 

@@ -265,7 +265,7 @@ def check_layout(path: Path, connection: sqlite3.Connection, schema: str = "main
 
 
 def _check_size(path: Path) -> None:
-    """Compare the size of a file with what its header says: SQLite itself finds a cut-off end only when it reads there."""
+    """Compare a file with the size in its header: SQLite itself finds a cut-off end only when it reads there."""
     try:
         with path.open("rb") as file:
             header = file.read(100)

@@ -1,6 +1,7 @@
 """An image as a filesystem: what `ls`, `find` and `cat` see, without a mount and without root.
 
-This module alone decides what an image looks like as files; adapters (the command line, a mount) translate and nothing more.
+This module alone decides what an image looks like as files; adapters (the command line, a mount) translate and nothing
+more.
 """
 
 import fnmatch

@@ -189,6 +189,15 @@ def test_stale_token_answered_by_basic_is_renewed_too():
     assert answer.status == 200
 
 
+def test_stale_token_that_nobody_needs_any_more():
+    talk = conversations()
+    play(talk.ask(GET), REFUSED, token("T1"), OK)
+    requests, answer = play(talk.ask(GET), Response(status=401, headers=BASIC), OK, OK)
+    assert answer.status == 200
+    assert [authorization(one) for one in requests] == ["Bearer T1", None, None]
+    assert talk.sent == "no credentials were sent"
+
+
 def test_same_token_again_is_not_tried_again():
     talk = conversations()
     play(talk.ask(GET), REFUSED, token("T1"), OK)

@@ -144,7 +144,7 @@ class RegistryBackend:
                 with self._ask_blob(digest, read.header()) as reply:
                     read.take(reply)
             except RegistryFault as error:
-                if read.received - before >= PROGRESS:
+                if not read.whole_blobs and read.received - before >= PROGRESS:  # else the cost would be quadratic
                     attempts.progressed()
                 attempts.wait(error)
             finally:
@@ -188,7 +188,7 @@ class RegistryBackend:
         Raises: RegistryFault.
         Cost: One request if the registry knows us.
         """
-        request = Request(method="GET", url=f"{self._endpoint.origin}/v2/")
+        request = Request(method="GET", url=f"{self._conversations.origin}/v2/")
 
         def ask() -> None:
             with self._ask(request, "its API") as reply:
@@ -232,7 +232,7 @@ class RegistryBackend:
         if link is None or not tags:
             return tags, None
         following = check_target(url, link[1], plain_http=False)
-        if not same_origin(following, self._endpoint.origin):
+        if not same_origin(following, self._conversations.origin):
             raise self._misbehaves(why="its list of tags continues on another host")
         return tags, following
 

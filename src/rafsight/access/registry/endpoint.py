@@ -76,9 +76,10 @@ class Endpoint:
         """Tell whether the registry is asked in plain HTTP."""
         if self.plain_http is not None:
             return self.plain_http
-        about_tls = self.insecure or self.ca_files or self.certificate or self.folder_files("*")
         name = self.host.partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
-        return is_loopback(name) and not about_tls
+        if not is_loopback(name):
+            return False
+        return not (self.insecure or self.ca_files or self.certificate or self.folder_files("*"))
 
     def folder_files(self, pattern: str) -> tuple[Path, ...]:
         """Return the files about this host in the certificate folders, in the order of their names."""

@@ -155,7 +155,7 @@ class Conversations:
             return current.header if current else None
 
     def _renew(self, used: str | None, answer: Response, request: Request) -> Generator[Request, Response, str | None]:
-        """Make a new grant after a 401; None if there is nothing new to show."""
+        """Make a new grant after a 401; None if there is nothing new to show, empty if nothing shall be shown."""
         with self._lock:
             if self._grant is not None and self._grant.header != used:
                 return self._grant.header  # another thread was faster
@@ -168,7 +168,9 @@ class Conversations:
                 # Harbor answers `Basic` to a stale token: ask as a stranger for what it really wants
                 self._grant = None
                 anonymous = yield request
-                challenges = parse_challenges(anonymous.every("www-authenticate")) if anonymous.status == 401 else ()
+                if anonymous.status != 401:
+                    return ""  # strangers may come in now
+                challenges = parse_challenges(anonymous.every("www-authenticate"))
             grant = yield from self._answer(challenges)
             self._grant = grant
             return None if grant is None or grant.header == used else grant.header

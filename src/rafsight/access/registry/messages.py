@@ -20,7 +20,7 @@ class Request:
 
     def with_authorization(self, value: str | None) -> "Request":
         """Return the request with an Authorization header, if there is a value."""
-        if value is None:
+        if not value:
             return self
         return replace(self, headers=(*self.headers, ("Authorization", value)))
 

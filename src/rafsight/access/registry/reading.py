@@ -55,7 +55,7 @@ class RangeRead:
         self.received = 0
         """[bytes]"""
         self.whole_blobs = False
-        """The server ignored the range."""
+        """The server ignored a range."""
 
     @property
     def complete(self) -> bool:
@@ -82,11 +82,11 @@ class RangeRead:
             total = total_of(reply.head)
         else:
             total = reply.head.size
-            self.whole_blobs = reply.head.status == 200
+            self.whole_blobs = self.whole_blobs or reply.head.status == 200
         if reply.head.status == 416 or (total is not None and total < self._offset + self._size):
             raise ShortRead(**self._details())
         try:
-            if self.whole_blobs:
+            if reply.head.status == 200:
                 skip(reply, start)
             while self.received < self._size and (piece := reply.read(min(self._size - self.received, MiB))):
                 self._pieces.append(piece)
@@ -127,6 +127,8 @@ class BlobStream:
         self._position = 0
         self._total: int | None = None
         self._ended = False
+        self._ranges = True
+        """False: the server starts anew each time, so that what it brings is no progress, or the cost would be quadratic."""
 
     def begin(self) -> None:
         """Open the blob.
@@ -157,7 +159,7 @@ class BlobStream:
                 raise self._interrupted()
             except RegistryFault as fault:
                 self.close()
-                if self._position - failed_at >= PROGRESS:
+                if self._ranges and self._position - failed_at >= PROGRESS:
                     self._attempts.progressed()
                 failed_at = self._position
                 cut = isinstance(fault, RegistryUnreachable) and not fault.permanent
@@ -174,7 +176,8 @@ class BlobStream:
         reply = self._ask((("Range", f"bytes={start}-"),) if start else ())
         try:
             self._judge(reply.head, start)
-            if reply.head.status == 200:
+            if reply.head.status == 200 and start:
+                self._ranges = False
                 skip(reply, start)
         except BaseException:
             reply.close()

@@ -117,6 +117,7 @@ class Transport:
         """
         self._endpoint = endpoint
         self._meter = meter
+        self._home = endpoint.origin
         self._managers: dict[tuple[bool, str, Proxy | None], urllib3.PoolManager] = {}
         self._lock = Lock()
         self._process = os.getpid()
@@ -158,7 +159,7 @@ class Transport:
     def _manager(self, url: str) -> "urllib3.PoolManager":
         parts = urlsplit(url)
         proxy = self._endpoint.proxies.find(parts.scheme, parts.hostname or "", parts.port)
-        key = (same_origin(url, self._endpoint.origin), parts.scheme, proxy)
+        key = (same_origin(url, self._home), parts.scheme, proxy)
         with self._lock:
             if self._process != os.getpid():  # a child of fork must not share sockets with its parent
                 self._managers.clear()

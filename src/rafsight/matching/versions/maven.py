@@ -4,9 +4,9 @@ A version is a list of numbers and words that may end in a list of its own, and 
 so does a change between digits and letters. Two lists compare item by item, and a missing item is null.
 
 Maven ranks every word below every list and every list below every number, whatever they mean, so its comparison has
-cycles where a word meets a list: `1a` < `1-0-SNAPSHOT` < `1` < `1a`, or with a word in the middle as in `1.x.2`. No key can
-repeat them. This module alone decides those cases: a word or a list that is lower than null lies below the end, one that is
-higher above it, and a number above both. Everywhere else the keys order as Maven compares.
+cycles where a word meets a list: `1a` < `1-0-SNAPSHOT` < `1` < `1a`, or with a word in the middle as in `1.x.2`. No key
+can repeat them. This module alone decides those cases: a word or a list that is lower than null lies below the end, one
+that is higher above it, and a number above both. Everywhere else the keys order as Maven compares.
 """
 
 import re
