@@ -224,7 +224,7 @@ def test_old_archives():
     found = list(members(raw(b"dir/", kind=b"\0", magic=bytes(8)) + raw(b"file", kind=b"\0", magic=bytes(8)) + END))
     assert [(one.name, one.kind) for one in found] == [(b"dir", MemberKind.DIRECTORY), (b"file", MemberKind.FILE)]
     signed = bytearray(raw(b"\xe9t\xe9"))
-    signed[148:156] = b"%06o\0 " % (sum(signed[:148] + b" " * 8 + signed[156:]) - 256)
+    signed[148:156] = b"%06o\0 " % (sum(signed[:148] + b" " * 8 + signed[156:]) - 2 * 256)
     assert next(members(bytes(signed) + END)).name == b"\xe9t\xe9"
 
 

@@ -345,6 +345,22 @@ def test_one_build_at_a_time(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_cleared_away(tmp_path):
+    path = make_database(tmp_path, [record("P-1")])
+    (tmp_path / ".advisories.db.0123456789ab.part").write_text("half")
+    (tmp_path / ".other.db.0123456789ab.part").write_text("somebody else's")
+    import_advisories([write_records(tmp_path / "r", [record("P-2")])], path, now=NOW)
+    assert leftovers(path) == [".other.db.0123456789ab.part"]
+
+
+def test_a_link_to_a_database_stays_a_link(tmp_path):
+    path = make_database(tmp_path / "real", [record("P-1")])
+    (tmp_path / "link.db").symlink_to(path)
+    import_advisories([write_records(tmp_path / "r", [record("P-2")])], tmp_path / "link.db", now=NOW)
+    assert (tmp_path / "link.db").is_symlink()
+    assert ask(path, "demo", "1.0") == [("P-1", "2.0"), ("P-2", "2.0")]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a place where even root cannot write, such as /proc")
 def test_a_place_that_cannot_be_written_is_said():
     from pathlib import Path

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -136,7 +137,7 @@ class DatabaseBuilder:
             path: where the database is, or will be.
             now: RFC 3339, the date of the build.
         """
-        self._path = path
+        self._path = path = Path(os.path.realpath(path))
         self._now = now
         self._sources: dict[int, SourceFacts] = {}
         self._lock = -1
@@ -222,13 +223,14 @@ class DatabaseBuilder:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.close(os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644))
-        except OSError as error:
-            raise DatabaseNotWritten(path=str(self._path), reason=str(error)) from error
-        try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for stale in self._path.parent.glob(f".{escape(self._path.name)}.*.part"):  # of a build that was killed
+                stale.unlink(missing_ok=True)
+            os.close(os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644))
         except BlockingIOError as error:
             raise DatabaseBusy(directory=str(self._path.parent)) from error
+        except OSError as error:
+            raise DatabaseNotWritten(path=str(self._path), reason=str(error)) from error
         connection = sqlite3.connect(f"{self._part.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)
         self._connection = connection
         connection.executescript(

@@ -51,13 +51,7 @@ def test_manifest():
             "docker.distribution.manifest.list.v2",
         ):
             assert f"application/vnd.{kind}+json" in accepted
-        assert (
-            registry.log[0]
-            .call.header(
-                "user-agent",
-            )
-            .startswith("rafsight/")
-        )
+        assert (registry.log[0].call.header("user-agent") or "").startswith("rafsight/")
         assert registry.log[0].call.header("accept-encoding") == "identity"
         assert backend.place == f"{registry.host}/app"
 
@@ -295,6 +289,32 @@ def test_server_without_ranges():
         assert backend.meter.cost.bytes_fetched == 51_000  # the head that came along, and nothing after it
         with pytest.raises(ShortRead):
             backend.fetch_range(LAYER, len(CONTENT) - 5, 10)
+        backend.close()
+
+
+def test_restarts_are_no_progress():
+    """Without ranges every attempt brings the same bytes again: they buy no further attempts."""
+    with serve_layout(PLANTED, mischief=[Mischief(ignore_range=True, drop_after=1_100_000)]) as registry:
+        backend = backend_for(registry)
+        with pytest.raises(InterruptedRead, match="broke off after 1100000 of"):
+            backend.fetch_range(LAYER, 0, len(CONTENT))
+        assert len(registry.log) == 5
+        backend.close()
+
+
+def test_progress_buys_attempts(tmp_path):
+    """A large blob may need more attempts than a small one."""
+    content = os.urandom(7 << 20)
+    digest = digest_of(content)
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    (tmp_path / "blobs" / digest.replace(":", "/")).write_bytes(content)
+    (tmp_path / "index.json").write_text('{"manifests":[]}')
+    with serve_layout(tmp_path, mischief=[Mischief(drop_after=1 << 20)]) as registry:
+        backend = backend_for(registry)
+        assert backend.fetch_range(digest, 0, len(content)) == content
+        with backend.open_blob(digest) as pieces:
+            assert b"".join(pieces) == content
+        assert len(registry.log) == 14
         backend.close()
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -76,7 +77,7 @@ def test_most_particular_wins(tmp_path):
 
 
 def test_every_form_of_an_entry(tmp_path):
-    def entry(**members):
+    def entry(**members: str) -> Any:
         return find(tmp_path, {"auths": {"registry.test": members}}, "registry.test")
 
     assert entry(username="alice", password="pw").password == "pw"

@@ -65,7 +65,7 @@ def test_unusable(value):
 def test_no_proxy(entry, direct, proxied):
     proxies = Proxies(https=PROXY, direct=(entry,))
 
-    def find(place):
+    def find(place: str) -> Proxy | None:
         from urllib.parse import urlsplit
 
         parts = urlsplit(f"https://{place}/")

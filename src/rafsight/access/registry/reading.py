@@ -128,7 +128,7 @@ class BlobStream:
         self._total: int | None = None
         self._ended = False
         self._ranges = True
-        """False: the server starts anew each time, so that what it brings is no progress, or the cost would be quadratic."""
+        """False: the server starts anew each time; to call that progress would make the cost quadratic."""
 
     def begin(self) -> None:
         """Open the blob.
