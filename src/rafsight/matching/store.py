@@ -291,8 +291,12 @@ def guarded(path: Path, action: Callable[[], Answer]) -> Answer:
 def _connect(path: Path) -> sqlite3.Connection:
     address = f"{Path(os.path.realpath(path)).as_uri()}?mode=ro&immutable=1"
     connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_SIZE_KIB}")
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_SIZE_KIB}")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
