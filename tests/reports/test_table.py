@@ -173,3 +173,28 @@ def test_places_beyond_three_are_counted():
     assert "in /app2/lodash/package.json" in text
     assert "in /app3/lodash/package.json" not in text
     assert "and in 3 more places" in text
+
+
+def test_headers_of_a_kernel_are_marked_and_explained():
+    headers = samples.finding(
+        samples.deb("linux-libc-dev", "6.1.1-1", "linux"), "CVE-2024-1", samples.Severity.LOW, kernel_headers=True
+    )
+    text = render(replace(samples.PLANTED, findings=(headers,)))
+    assert "kernel headers" in text
+    assert "1 finding is about headers of a kernel that does not run here" in text
+
+
+def test_unimportant_flaws_are_counted_and_not_listed():
+    flaw = samples.finding(samples.OPENSSL, "CVE-2007-6755", samples.Severity.LOW)
+    text = render(replace(samples.PLANTED, unimportant=(flaw,)))
+    assert "1 flaw is unimportant by the distribution's own word" in text
+    assert "CVE-2007-6755" not in text
+
+
+def test_a_fix_says_where_it_is_to_be_had():
+    flaw = samples.finding(
+        samples.OPENSSL, "CVE-2024-2", samples.Severity.LOW, ("3.0.2-0ubuntu1.99",), fix_channel="Ubuntu Pro"
+    )
+    text = " ".join(render(replace(samples.PLANTED, findings=(flaw,)), 200).split())
+    assert "3.0.2-0ubuntu1.99" in text
+    assert "(Ubuntu" in text

@@ -77,5 +77,7 @@ class ScanReport:
     started: str
     """RFC 3339."""
     seconds: float
+    unimportant: tuple[Finding, ...] = ()
+    """Flaws that the distribution itself calls without effect on security: counted, not listed."""
     hidden_count: int = 0
     """Findings that filters took out of `findings`, so that a filtered report never looks like a clean one."""

@@ -152,6 +152,7 @@ def _render_row(row: Row, group: Group, layout: _Layout, painter: Painter, *, fi
         block = styled(wrap(text, width), style)
         if column is _ID:
             block += styled(_marks(row), Style.ALARM)
+            block += styled(["kernel headers"] * row.kernel_headers, Style.DIM)
         blocks.append((width, block))
     if layout.title_width:
         blocks.append((layout.title_width, _about(row, layout.title_width, painter, below=False)))

@@ -23,6 +23,7 @@ class Row:
     url: str
     known_exploited: bool
     malware: bool
+    kernel_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,18 @@ def _row_of(finding: Finding) -> Row:
         id=finding.id,
         severity=finding.severity,
         status=finding.status.value.replace("_", " "),
-        fixed=", ".join(finding.fixed_versions),
+        fixed=_fix_of(finding),
         title=finding.title or finding.description,
         url=finding.primary_url,
         known_exploited=finding.known_exploited,
         malware=finding.malware,
+        kernel_headers=finding.kernel_headers,
     )
+
+
+def _fix_of(finding: Finding) -> str:
+    fixed = ", ".join(finding.fixed_versions)
+    return f"{fixed} ({finding.fix_channel})" if fixed and finding.fix_channel else fixed
 
 
 def _worst_first(rows: Iterable[Row]) -> list[Row]:

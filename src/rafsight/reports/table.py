@@ -140,6 +140,14 @@ def _verdict(report: ScanReport, width: int, painter: Painter) -> list[Line]:
         told.append((f"Malicious packages: {', '.join(malicious)}.", Style.ALARM))
     if report.hidden_count:
         told.append((f"{_counted(report.hidden_count, 'more was', 'more were')} left out by filters.", Style.WARNING))
+    if report.unimportant:
+        kept = _counted(len(report.unimportant), "flaw is", "flaws are")
+        told.append((f"{kept} unimportant by the distribution's own word and not listed.", Style.DIM))
+    headers = sum(finding.kernel_headers for finding in report.findings)
+    if headers:
+        what = _counted(headers, "finding is", "findings are")
+        text = f"{what} about headers of a kernel that does not run here: capped at LOW, left out of --exit-code."
+        told.append((text, Style.DIM))
     if report.gaps:
         things = _counted(len(report.gaps), "thing was", "things were")
         told.append((f"{things} not looked at: see the end.", Style.WARNING))

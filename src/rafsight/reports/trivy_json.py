@@ -204,6 +204,8 @@ def _custom(finding: Finding) -> Json:
             "Aliases": [name for name in finding.aliases if name != finding.id],
             "KnownExploited": finding.known_exploited,
             "Malware": finding.malware,
+            "KernelHeaders": finding.kernel_headers,
+            "FixChannel": finding.fix_channel,
         }
     )
 
@@ -240,6 +242,7 @@ def _rafsight(report: ScanReport) -> Json:
             "Complete": is_complete(report),
             "Gaps": [_gap(gap) for gap in report.gaps],
             "HiddenFindings": report.hidden_count,
+            "UnimportantFindings": len(report.unimportant),
             "Entries": image.entry_count,
             "Packages": len(report.inventory.components),
         },

@@ -72,3 +72,9 @@ def test_source_date_epoch(epoch, date):
 def test_what_is_no_epoch_is_refused(epoch):
     with pytest.raises(MalformedEpoch):
         creation_date(epoch)
+
+
+def test_headers_of_a_kernel_do_not_set_the_exit_status():
+    headers = samples.finding(samples.OPENSSL, "CVE-2024-1", samples.Severity.LOW, kernel_headers=True)
+    report = replace(samples.PLANTED, findings=(headers,), gaps=())
+    assert exit_status(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK

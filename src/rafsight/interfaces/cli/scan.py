@@ -147,14 +147,14 @@ def render(report: ScanReport, output_format: str, *, created: str | None, list_
 
 
 def exit_status(report: ScanReport, *, on_findings: int, allow_incomplete: bool) -> int:
-    """Decide the exit status: findings first, then what was not looked at.
+    """Decide the exit status: findings first (not those about headers of a kernel), then what was not looked at.
 
     Args:
         report: as filtered.
         on_findings: the status that the user wants if anything is found; 0 means that findings do not matter.
         allow_incomplete: what was not looked at does not matter.
     """
-    if report.findings and on_findings:
+    if on_findings and any(not finding.kernel_headers for finding in report.findings):
         return on_findings
     if not is_complete(report) and not allow_incomplete:
         return ExitStatus.INCOMPLETE
