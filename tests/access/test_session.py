@@ -4,16 +4,25 @@ import base64
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import rafsight
 from rafsight.access.backend import NotFound
-from rafsight.access.bootstrap import NoBootstrap
+from rafsight.access.bootstrap import BootstrapParts, NoBootstrap
+from rafsight.access.counting import Meter
+from rafsight.access.fetch import threads
+from rafsight.access.localfs import FolderBackend
 from rafsight.access.options import Options
+from rafsight.access.session import READ_AHEAD, Contents
 from rafsight.base.errors import ImageFault
+from rafsight.base.limits import Limits
+from rafsight.formats.rafs.codec import read_bootstrap
+from rafsight.formats.tables import MalformedImage
 from rafsight.image.plan import FileRange
+from rafsight.image.tree import ImageTree
 from rafsight.testing.registry import PLANTED, serve_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rafs"
@@ -83,6 +92,55 @@ def test_a_missing_chunk_info_array_is_an_error_of_its_blob_only(tmp_path):
     with rafsight.open_image(str(tmp_path / "image.boot")) as image:
         files = [row for row in image.tree.walk() if image.tree.is_file(row) and image.tree.entries.size[row]]
         assert all(isinstance(c.error, NotFound) for c in image.read([FileRange(row=row) for row in files]))
+
+
+def contents_of(case, pool, *, blob=None, metas=None):
+    """What reads the files of a golden image, with another row of its blob table, or other chunk-info arrays."""
+    tables = read_bootstrap((GOLDEN / case / "image.boot").read_bytes(), name="", limits=Limits())
+    tables = replace(tables, blobs=(replace(tables.blobs[0], **(blob or {})),))
+    parts = BootstrapParts(bootstrap=b"", metas=metas) if metas else None
+    tree, backend = ImageTree(tables), FolderBackend(GOLDEN / case, meter=Meter())
+    return Contents(tree, backend, parts, pool, Limits()), tree, backend
+
+
+def test_a_chunk_info_array_of_absurd_size_is_refused_before_it_is_fetched():
+    with threads(2, name="test") as pool:
+        absurd = {"meta_compressed_size": 1 << 39, "meta_uncompressed_size": 1 << 39}
+        contents, tree, backend = contents_of("v6-batch", pool, blob=absurd)
+        (found,) = contents.read([FileRange(row=tree.lookup(b"z"))])
+    assert isinstance(found.error, MalformedImage)
+    assert backend.meter.cost.requests == 0
+
+
+def test_a_chunk_info_array_that_does_not_fit_its_chunks_is_an_error_of_its_files_only():
+    with threads(2, name="test") as pool:
+        contents, tree, _ = contents_of("v6-batch", pool)
+        entry = tree.tables.blobs[0]
+        sound = contents._load_meta(0)
+        table = bytearray(sound[:-4096].ljust(-(-len(sound) // 4096) * 4096 - 4096, b"\0"))
+        table[0:8] = b"\xff" * 8  # the first chunk lies elsewhere
+        bad, tree, _ = contents_of("v6-batch", pool, metas={entry.meta_id: bytes(table) + sound[-4096:]})
+        wanted = [FileRange(row=tree.lookup(name)) for name in (b"z", b"empty")]
+        for _ in range(2):
+            outcome = {content.index: content for content in bad.read(wanted)}
+            assert isinstance(outcome[0].error, MalformedImage)
+            assert outcome[1].error is None
+        (good,) = contents.read(wanted[:1])
+        assert good.error is None
+
+
+def test_a_sparse_file_of_any_size_is_read_piece_by_piece():
+    with rafsight.open_image(f"boot:{GOLDEN / 'v6-lz4-sha256-4k-fs' / 'image.boot'}") as image:
+        row = image.tree.lookup(b"big")
+        size = int(image.tree.entries.size[row])
+        entries = replace(image.tree.entries, size=image.tree.entries.size.copy())
+        entries.size[row] = 1 << 60
+        image.tree.entries = entries
+        pieces = image.read_file(row)
+        first = next(pieces)
+        assert len(first) == READ_AHEAD
+        assert not any(first[size:])
+        assert not any(next(pieces))
 
 
 def test_requests_of_an_opening(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ def plan_for(image, wanted, **knobs):
     tree = ImageTree(image.tables)
     extents = wanted_extents(tree, wanted)
     rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64)
-    policy = {"max_gap": 0, "max_waste": 1.0, "max_request": 1 << 20} | knobs
+    policy = {"max_gap": 0, "max_waste": 1.0, "max_request": 1 << 20, "max_content": 1 << 30} | knobs
     return tree, extents, plan_reads(tree, image.placement, rows, **policy)
 
 
@@ -101,4 +103,58 @@ def test_a_chunk_without_a_place_is_a_defect():
     tree = ImageTree(image.tables)
     rows = np.zeros(1, dtype=np.int64)
     with pytest.raises(Defect):
-        plan_reads(tree, nowhere, rows, max_gap=0, max_waste=0, max_request=1)
+        plan_reads(tree, nowhere, rows, max_gap=0, max_waste=0, max_request=1, max_content=1)
+
+
+def test_a_range_ends_where_it_would_become_too_much():
+    image = build_image({b"a": b"1" * 10 + b"2" * 10 + b"3" * 10 + b"4" * 10}, chunk_size=10)
+    units = replace(image.placement.units, decoded_size=np.array([60, 30, 50, 500], np.int64))
+    image = replace(image, placement=replace(image.placement, units=units))
+    tree = ImageTree(image.tables)
+    _, _, plan = plan_for(image, [FileRange(row=tree.lookup(b"a"))], max_content=100)
+    assert [(part.size, part.content_size) for part in plan.ranges] == [(20, 90), (10, 50), (10, 500)]
+
+
+def test_units_that_overlap_are_paid_once_and_do_not_cut_what_follows():
+    image = build_image({b"a": b"".join(bytes([number]) * 10 for number in range(4))}, chunk_size=10)
+    image.placement.units.offset[:] = [0, 5, 100, 110]
+    image.placement.units.stored_size[:] = [90, 10, 10, 10]  # the second lies inside the first
+    tree = ImageTree(image.tables)
+    _, _, plan = plan_for(image, [FileRange(row=tree.lookup(b"a"))], max_gap=10, max_request=90)
+    assert [(part.offset, part.size, part.units.tolist()) for part in plan.ranges] == [
+        (0, 90, [0, 1]),
+        (100, 20, [2, 3]),
+    ]
+    assert plan.price.bytes_needed == 110
+
+
+@given(
+    segments=some.lists(some.tuples(some.integers(0, 5), some.integers(1, 5)), max_size=6),
+    offset=some.integers(0, 70),
+    size=some.none() | some.integers(0, 70),
+)
+@settings(deadline=None)
+def test_the_extents_of_a_range_are_those_that_share_a_byte_with_it(segments, offset, size):
+    image = build_image({b"a": b"x" * max(len(segments), 1)}, chunk_size=1)
+    position, starts = 0, []
+    for gap, length in segments:
+        starts.append(position + gap)
+        position += gap + length
+    tables = replace(
+        image.tables,
+        extents=replace(
+            image.tables.extents,
+            file_offset=np.array(starts, np.int64),
+            size=np.array([length for _, length in segments], np.int64),
+        ),
+        entries=replace(
+            image.tables.entries,
+            size=np.array([0, position + 3], np.int64),
+            extent_count=np.array([0, len(segments)], np.int32),
+        ),
+    )
+    stop = position + 3 if size is None else min(offset + size, position + 3)
+    wanted = set(range(offset, stop))
+    expected = [i for i, (_, length) in enumerate(segments) if wanted & set(range(starts[i], starts[i] + length))]
+    (rows,) = wanted_extents(ImageTree(tables), [FileRange(row=1, offset=offset, size=size)])
+    assert rows.tolist() == expected

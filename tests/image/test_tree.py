@@ -47,7 +47,10 @@ def test_the_last_link_is_kept_if_asked(tree):
     assert tree.path(tree.lookup(b"lib/os-release", follow=False)) == b"usr/lib/os-release"
 
 
-@pytest.mark.parametrize("path", [b"nothing", b"etc/nothing", b"usr/lib/os-release/", b"usr/lib/os-release/x"])
+@pytest.mark.parametrize(
+    "path",
+    [b"nothing", b"etc/nothing", b"usr/lib/os-release/", b"usr/lib/os-release/x", b"usr/lib/os-release/../os-release"],
+)
 def test_a_missing_path_says_so(tree, path):
     with pytest.raises(NoSuchPath, match=path.decode().strip("/")):
         tree.lookup(path)

@@ -1,27 +1,30 @@
 """A plan of reads becomes verified chunks, and chunks become file content.
 
-Ranges are fetched by a few threads, decoded and verified there, and handed over in the plan's order. The bytes in
-flight are bounded by a window, whatever the size of the image. This module alone decides how many requests run at a
-time.
+Ranges are fetched by a few threads, decoded and verified there, and handed over in the plan's order. What is in flight
+(stored bytes and what they become) is bounded by a window, what is being put together by a batch of files, whatever the
+size of the image. This module alone decides how many requests run at a time, and how much memory they take.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
 from rafsight.access.backend import Backend
-from rafsight.base.errors import ImageFault, RafsightError, RegistryFault
+from rafsight.access.held import HeldUnits, Place
+from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError, RegistryFault
+from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
 from rafsight.formats.compression import Decoder
 from rafsight.formats.rafs.placement import decode_unit, verify_chunk
 from rafsight.formats.tables import Placement
 from rafsight.image.assemble import Assembler
-from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads
+from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads, range_length
 from rafsight.image.tree import ImageTree
 
 MAX_GAP: Final = 256 * KiB
@@ -29,11 +32,28 @@ MAX_GAP: Final = 256 * KiB
 MAX_WASTE: Final = 0.15
 """A plan fetches at most this much more than it needs."""
 MAX_REQUEST: Final = 4 * MiB
+MAX_CONTENT: Final = 16 * MiB
+"""[bytes] that the units of one range may become, but for a single unit."""
 WINDOW: Final = 48 * MiB
-"""[bytes] stored bytes that may be fetched ahead of the consumer."""
+"""[bytes] stored and decoded, that may be fetched ahead of the consumer; a single range may be larger."""
+BATCH: Final = 48 * MiB
+"""[bytes] of file ranges that are planned together; a single file range may be larger."""
 
-StreamReader = Callable[[ReadPlan], Iterator[tuple[int, bytes | RafsightError]]]
-"""Reads the wanted chunks of layers that have no random access."""
+_OFFSET_BITS: Final = np.uint64(52)
+"""No place in a blob has more."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Outcome = tuple[int, bytes | memoryview | RafsightError]
+"""A chunk, and its verified content or why there is none."""
+
+
+class StreamReader(Protocol):
+    """Reads the wanted chunks of layers that have no random access."""
+
+    def read(self, plan: ReadPlan) -> Iterator[Outcome]:
+        """Yield every chunk of the plan's streams once."""
+        ...
 
 
 class ChunkDigestMismatch(ImageFault):
@@ -55,20 +75,49 @@ class FileContent:
     error: RafsightError | None = None
 
 
-class Fetcher:
-    """Fetches file content of one image. Owns its threads: close it."""
+@contextmanager
+def threads(count: int, *, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Give some threads; at the end calls that have not begun are dropped, and those that have are waited for.
 
-    def __init__(self, tree: ImageTree, backend: Backend, *, connections: int) -> None:
+    They are not waited for when the process is to end (Ctrl-C): a registry that does not answer must not hold it.
+    """
+    pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+    is_ending = True
+    try:
+        yield pool
+        is_ending = False
+    except Exception:
+        is_ending = False
+        raise
+    finally:
+        pool.shutdown(wait=not is_ending, cancel_futures=True)
+
+
+class RangeTooLarge(CallerError):
+    """More is asked for as one piece of memory than anybody should hold."""
+
+    code = "range-too-large"
+    template = "{path}: {size} bytes are asked for as one piece, and {limit} are the most"
+    remedy = "Read the file piece by piece, as `rafsight cat` does, or ask for a part of it."
+    exit_status = ExitStatus.UNSUPPORTED
+
+
+class Fetcher:
+    """Fetches file content of one image. Thread-safe."""
+
+    def __init__(self, tree: ImageTree, backend: Backend, pool: ThreadPoolExecutor, limits: Limits) -> None:
         self._tree = tree
         self._backend = backend
-        self._connections = connections
-        self._pool: ThreadPoolExecutor | None = None
+        self._limits = limits
+        self._pool = pool
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._held = HeldUnits()
+        self._paid = np.empty(0, dtype=np.uint64)
 
-    def close(self) -> None:
-        """End the threads; requests that have not begun are dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def side_by_side(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Make a call for each item, as many at a time as there are connections; return the results in order."""
+        return list(self._pool.map(call, items))
 
     def read(
         self,
@@ -76,7 +125,7 @@ class Fetcher:
         wanted: Sequence[FileRange],
         extents: Sequence[RowArray],
         why_unplaced: Callable[[int], RafsightError],
-        read_streams: StreamReader,
+        streams: StreamReader | None,
     ) -> Iterator[FileContent]:
         """Fetch file ranges; each is yielded as soon as it is complete, failed ones with their error.
 
@@ -85,85 +134,139 @@ class Fetcher:
             wanted: what to fetch.
             extents: what `wanted_extents` returned for it.
             why_unplaced: says why a chunk has no place.
-            read_streams: reads what only a pass over a layer can give.
-        Cost: one request a range of the plan. Memory: the window, and the ranges that are not complete.
+            streams: reads what only a pass over a layer can give; then nothing is batched, as each pass is a whole one.
+        Cost: one request a range of the plan. Memory: the window, and a batch of file ranges.
         """
+        lengths = [range_length(self._tree, part) for part in wanted]
+        fitting = []
+        for index, length in enumerate(lengths):
+            if length > self._limits.whole_file_size:
+                path = b"/" + self._tree.path(wanted[index].row)
+                error = RangeTooLarge(path=path, size=length, limit=self._limits.whole_file_size)
+                yield FileContent(index=index, wanted=wanted[index], content=b"", error=error)
+            else:
+                fitting.append(index)
+        for batch in [fitting] if streams else _batches(fitting, lengths):
+            parts, rows = [wanted[index] for index in batch], [extents[index] for index in batch]
+            for found in self._read_batch(placement, parts, rows, why_unplaced, streams):
+                yield replace(found, index=batch[found.index])
+
+    def _read_batch(
+        self,
+        placement: Placement,
+        wanted: Sequence[FileRange],
+        extents: Sequence[RowArray],
+        why_unplaced: Callable[[int], RafsightError],
+        streams: StreamReader | None,
+    ) -> Iterator[FileContent]:
         assembler = Assembler(self._tree, wanted, extents)
         for index in assembler.ready_at_once():
             yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
-        rows = np.unique(np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64))
+        rows = np.unique(np.concatenate([*extents, np.empty(0, dtype=np.int64)]))
         placed = placement.unit_index[self._tree.tables.extents.chunk[rows]] >= 0
         for chunk in np.unique(self._tree.tables.extents.chunk[rows[~placed]]).tolist():
-            yield from self._failed(assembler, wanted, chunk, why_unplaced(chunk))
-        plan = plan_reads(
-            self._tree, placement, rows[placed], max_gap=MAX_GAP, max_waste=MAX_WASTE, max_request=MAX_REQUEST
-        )
-        self._backend.meter.count(needed=plan.price.bytes_needed)
-        for chunk, outcome in self._chunks(placement, plan, read_streams):
+            yield from _failed(assembler, wanted, chunk, why_unplaced(chunk))
+        rows = rows[placed]
+        for chunk, outcome in self._outcomes(placement, rows, streams):
             if isinstance(outcome, RafsightError):
-                yield from self._failed(assembler, wanted, chunk, outcome)
+                yield from _failed(assembler, wanted, chunk, outcome)
                 continue
             for index in assembler.add(chunk, outcome):
                 yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
 
-    def _failed(
-        self, assembler: Assembler, wanted: Sequence[FileRange], chunk: int, error: RafsightError
-    ) -> Iterator[FileContent]:
-        for index in assembler.users_of(chunk):
-            yield FileContent(index=index, wanted=wanted[index], content=b"", error=error)
+    def _outcomes(self, placement: Placement, rows: RowArray, streams: StreamReader | None) -> Iterator[Outcome]:
+        """Yield the chunks of some extents: those of units that are held already, then those that have to come."""
+        held = self._held.snapshot()
+        units = placement.unit_index[self._tree.tables.extents.chunk[rows]]
+        distinct, unit = np.unique(units, return_inverse=True)
+        is_held = np.array([_place_of(placement, one) in held for one in distinct.tolist()], np.bool_)[unit]
+        if is_held.any():
+            plan = self._plan(placement, rows[is_held])
+            yield from self._chunks(plan, lambda part: self._recall(placement, plan, part, held))
+        plan = self._plan(placement, rows[~is_held])
+        self._count(placement, plan)
+        yield from self._chunks(plan, lambda part: self._fetch_range(placement, plan, part))
+        if plan.streams and streams is not None:
+            yield from streams.read(plan)
 
-    def _chunks(
-        self, placement: Placement, plan: ReadPlan, read_streams: StreamReader
-    ) -> Iterator[tuple[int, bytes | RafsightError]]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._connections, thread_name_prefix="rafsight-fetch")
-        waiting: deque[tuple[BlobRange, Future[list[tuple[int, bytes | RafsightError]]]]] = deque()
+    def _plan(self, placement: Placement, rows: RowArray) -> ReadPlan:
+        return plan_reads(
+            self._tree,
+            placement,
+            rows,
+            max_gap=MAX_GAP,
+            max_waste=MAX_WASTE,
+            max_request=MAX_REQUEST,
+            max_content=MAX_CONTENT,
+        )
+
+    def _count(self, placement: Placement, plan: ReadPlan) -> None:
+        """Count what a plan needs; a unit that an earlier plan had is not counted again, though it is fetched again."""
+        table = placement.units
+        units = np.concatenate([*(part.units for part in plan.ranges), np.empty(0, dtype=np.int64)])
+        places = (table.blob_index[units].astype(np.uint64) << _OFFSET_BITS) | table.offset[units].astype(np.uint64)
+        with self._lock:
+            known = np.isin(places, self._paid)
+            self._paid = np.union1d(self._paid, places)
+        needed = plan.price.bytes_needed - int(table.stored_size[units[known]].sum())
+        self._backend.meter.count(needed=max(needed, 0))
+
+    def _chunks(self, plan: ReadPlan, work: Callable[[BlobRange], list[Outcome]]) -> Iterator[Outcome]:
+        """Yield what threads make of the ranges of a plan, in its order, no further ahead than the window."""
+        waiting: deque[tuple[int, Future[list[Outcome]]]] = deque()
         in_flight = 0
         try:
             for part in plan.ranges:
-                while waiting and in_flight + part.size > WINDOW:
+                weight = part.size + part.content_size
+                while waiting and in_flight + weight > WINDOW:
                     done, future = waiting.popleft()
                     yield from future.result()
-                    in_flight -= done.size
-                waiting.append((part, self._pool.submit(self._fetch_range, placement, plan, part)))
-                in_flight += part.size
+                    in_flight -= done
+                waiting.append((weight, self._pool.submit(work, part)))
+                in_flight += weight
             while waiting:
                 yield from waiting.popleft()[1].result()
         finally:
             for _, future in waiting:
                 future.cancel()
-        if plan.streams:
-            yield from read_streams(plan)
 
-    def _fetch_range(
-        self, placement: Placement, plan: ReadPlan, part: BlobRange
-    ) -> list[tuple[int, bytes | RafsightError]]:
+    def _recall(
+        self, placement: Placement, plan: ReadPlan, part: BlobRange, held: Mapping[Place, bytes]
+    ) -> list[Outcome]:
+        result: list[Outcome] = []
+        for unit in part.units.tolist():
+            stored = memoryview(held[_place_of(placement, unit)])
+            result += self._decode(placement, unit, stored, plan.chunks_of(unit).tolist())
+        return result
+
+    def _fetch_range(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
         blob = self._tree.tables.blobs[part.blob_index]
         chunks = [chunk for unit in part.units.tolist() for chunk in plan.chunks_of(unit).tolist()]
         try:
             stored = memoryview(self._backend.fetch_range(blob_name(blob.data_id), part.offset, part.size))
         except (RegistryFault, ImageFault) as error:
             return [(chunk, error) for chunk in chunks]
-        result: list[tuple[int, bytes | RafsightError]] = []
+        result: list[Outcome] = []
         for unit in part.units.tolist():
             start = int(placement.units.offset[unit]) - part.offset
             piece = stored[start : start + int(placement.units.stored_size[unit])]
-            result += self._decode(placement, unit, piece, plan.chunks_of(unit).tolist())
+            found = self._decode(placement, unit, piece, plan.chunks_of(unit).tolist())
+            if not any(isinstance(outcome, RafsightError) for _, outcome in found):
+                self._held.put(_place_of(placement, unit), piece)
+            result += found
         return result
 
-    def _decode(
-        self, placement: Placement, unit: int, stored: memoryview, chunks: list[int]
-    ) -> list[tuple[int, bytes | RafsightError]]:
+    def _decode(self, placement: Placement, unit: int, stored: memoryview, chunks: list[int]) -> list[Outcome]:
         table = self._tree.tables.chunks
         blob = self._tree.tables.blobs[int(placement.units.blob_index[unit])]
         try:
-            content = decode_unit(placement, unit, stored, blob, self._decoder())
+            content = memoryview(decode_unit(placement, unit, stored, blob, self._decoder()))
         except ImageFault as error:
             return [(chunk, error) for chunk in chunks]
-        result: list[tuple[int, bytes | RafsightError]] = []
+        result: list[Outcome] = []
         for chunk in chunks:
             offset, size = int(placement.unit_offset[chunk]), int(table.size[chunk])
-            piece = content if size == len(content) and not offset else content[offset : offset + size]
+            piece = content[offset : offset + size]  # a view: chunks of one unit may overlap as often as they like
             digest = table.digest[chunk].tobytes()
             if len(piece) == size and verify_chunk(piece, digest, blob.digester):
                 result.append((chunk, piece))
@@ -178,6 +281,32 @@ class Fetcher:
         if decoder is None:
             decoder = self._local.decoder = Decoder()
         return decoder
+
+
+def _place_of(placement: Placement, unit: int) -> Place:
+    table = placement.units
+    return int(table.blob_index[unit]), int(table.offset[unit]), int(table.stored_size[unit])
+
+
+def _failed(
+    assembler: Assembler, wanted: Sequence[FileRange], chunk: int, error: RafsightError
+) -> Iterator[FileContent]:
+    for index in assembler.users_of(chunk):
+        yield FileContent(index=index, wanted=wanted[index], content=b"", error=error)
+
+
+def _batches(indexes: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Cut indexes, in their order, into batches of about BATCH bytes."""
+    batch: list[int] = []
+    size = 0
+    for index in indexes:
+        if batch and size + lengths[index] > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(index)
+        size += lengths[index]
+    if batch:
+        yield batch
 
 
 def blob_name(blob_id: str) -> str:

@@ -1,31 +1,40 @@
 """Plain OCI layers: one pass over each gives the tree, and the content that somebody wants to keep from that pass.
 
-Layers have no random access, so all their bytes have to come; nothing is unpacked to disk. Content that was not kept is
-read by streaming its layer again. No byte is handed over before its whole layer was verified against its digest.
+Layers have no random access, so all their bytes have to come; no tree is unpacked to disk. Content that was not kept is
+read by streaming its layer again, into a spool where it stays until the image is closed: once a file, however many
+pieces of it are asked for. No byte is handed over before its whole layer was verified against its digest.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
+import numpy as np
+
 from rafsight.access.backend import Backend, DigestMismatch
-from rafsight.access.objects import hashed, verify
+from rafsight.access.fetch import Outcome
+from rafsight.access.objects import bounded, hashed, verify
+from rafsight.access.spool import Spool
 from rafsight.base.digest import hasher_for
-from rafsight.base.errors import ImageFault, RafsightError, RegistryFault
+from rafsight.base.errors import ImageFault, RegistryFault
 from rafsight.base.events import Advanced, Finished, Listener, Noticed, Started, silent
 from rafsight.base.limits import Limits
-from rafsight.base.units import MiB
+from rafsight.base.units import GiB, MiB
 from rafsight.formats.compressed_stream import decompressed
 from rafsight.formats.oci.manifest import Descriptor
 from rafsight.formats.tables import MalformedImage, Placement, TreeTables
 from rafsight.formats.tar import Member, read_members
 from rafsight.image.overlay import LayerMerger, LayerSource
-from rafsight.image.plan import BlobRange, ReadPlan
+from rafsight.image.plan import ReadPlan
 
 KEPT_SIZE: Final = 128 * MiB
 """[bytes] of content kept from the first pass; what does not fit is read by a second pass."""
+
+SPOOLED_SIZE: Final = 16 * GiB
+"""[bytes] the most that one pass brings into the spool."""
 
 Keep = Callable[[bytes, int], bool]
 """Tells from path and size whether the content of a file is kept."""
@@ -42,71 +51,112 @@ class LayerStore:
 
     backend: Backend
     layers: tuple[Descriptor, ...]
-    limits: Limits
     tables: TreeTables
     placement: Placement
+    listener: Listener = silent
     kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
     """Stored bytes of files by (layer, offset in the decompressed stream)."""
+    _spooled: dict[int, tuple[Spool, int]] = field(default_factory=dict)
+    """Units that a pass brought, and where in which spool they lie."""
+    _lock: Lock = field(default_factory=Lock)
 
-    def read(self, plan: ReadPlan) -> Iterator[tuple[int, bytes | RafsightError]]:
+    def read(self, plan: ReadPlan) -> Iterator[Outcome]:
         """Read the wanted chunks: kept ones at once, the others by a pass over their layer."""
         for part in plan.streams:
             missing = []
             for unit in part.units.tolist():
-                content = self.kept.get((part.blob_index, int(self.placement.units.offset[unit])))
+                content = self._content(unit)
                 if content is None:
                     missing.append(unit)
                 else:
                     yield from self._chunks(plan, unit, content)
             if missing:
-                yield from self._pass(plan, part, missing)
+                yield from self._pass(plan, part.blob_index, missing)
 
-    def _pass(self, plan: ReadPlan, part: BlobRange, units: list[int]) -> Iterator[tuple[int, bytes | RafsightError]]:
+    def close(self) -> None:
+        """Give the temporary files back."""
+        for spool in {id(spool): spool for spool, _ in self._spooled.values()}.values():
+            spool.close()
+        self._spooled.clear()
+
+    def _content(self, unit: int) -> bytes | memoryview | None:
+        """Return the stored bytes of a unit if they are here."""
+        units = self.placement.units
+        kept = self.kept.get((int(units.blob_index[unit]), int(units.offset[unit])))
+        if kept is not None or unit not in self._spooled:
+            return kept
+        spool, offset = self._spooled[unit]
+        return spool.view(offset, int(units.stored_size[unit]))
+
+    def _pass(self, plan: ReadPlan, layer: int, units: list[int]) -> Iterator[Outcome]:
         """Stream one layer and pick some units out of it; hand them over when the layer has verified."""
-        sizes = self.placement.units.stored_size
-        total = int(sizes[units].sum())
+        total = int(self.placement.units.stored_size[units].sum())
         try:
-            if total > self.limits.whole_file_size:
+            if total > SPOOLED_SIZE:
                 what = f"{total} bytes are wanted at once of a layer that can only be streamed"
-                raise MalformedImage(where=f"layer {self.layers[part.blob_index].digest}", what=what, offset=0)
-            found = self._pick(part.blob_index, units)
+                raise MalformedImage(where=f"layer {self.layers[layer].digest}", what=what, offset=0)
+            with self._lock:  # who comes second finds what the first one brought
+                self._pick(layer, [unit for unit in units if unit not in self._spooled])
         except (RegistryFault, ImageFault) as error:
             for unit in units:
                 yield from ((chunk, error) for chunk in plan.chunks_of(unit).tolist())
             return
         for unit in units:
-            yield from self._chunks(plan, unit, found[unit])
+            content = self._content(unit)
+            assert content is not None
+            yield from self._chunks(plan, unit, content)
 
-    def _pick(self, layer: int, units: list[int]) -> dict[int, bytes]:
+    def _pick(self, layer: int, units: list[int]) -> None:
+        """Copy units of one layer into a spool."""
+        if not units:
+            return
         table = self.placement.units
-        ordered = sorted(units, key=lambda unit: int(table.offset[unit]))
-        found = {unit: bytearray() for unit in ordered}
-        position = 0
-        descriptor = self.layers[layer]
-        first = 0
-        with _verified_stream(self.backend, descriptor, None, _Progress()) as pieces:
-            for piece in pieces:
-                end = position + len(piece)
-                for unit in ordered[first:]:
-                    start, stop = int(table.offset[unit]), int(table.offset[unit] + table.stored_size[unit])
-                    if start >= end:
-                        break
-                    found[unit] += piece[max(start - position, 0) : max(stop - position, 0)]
-                    if stop <= end:
-                        first += 1
-                position = end
-        return {unit: bytes(content) for unit, content in found.items()}
+        ordered = np.array(units)[np.argsort(table.offset[units])]
+        starts, sizes = table.offset[ordered].tolist(), table.stored_size[ordered].tolist()
+        spool = Spool()
+        try:
+            self._copy(self.layers[layer], starts, sizes, spool)
+        except BaseException:
+            spool.close()
+            raise
+        places = np.cumsum([0, *sizes[:-1]]).tolist()
+        self._spooled.update({unit: (spool, place) for unit, place in zip(ordered.tolist(), places, strict=True)})
 
-    def _chunks(self, plan: ReadPlan, unit: int, content: bytes) -> Iterator[tuple[int, bytes | RafsightError]]:
+    def _copy(self, layer: Descriptor, starts: list[int], sizes: list[int], spool: Spool) -> None:
+        """Append ranges of a layer's decompressed stream, ordered and apart, to a spool."""
+        operation = f"layer {layer.digest}"
+        self.listener(Started(operation=operation, title="streaming a layer", total=layer.size, unit="bytes"))
+        position = current = 0
+        try:
+            progress = _Progress(listener=self.listener, operation=operation)
+            with _verified_stream(self.backend, layer, None, progress) as pieces:
+                for piece in pieces:
+                    end = position + len(piece)
+                    while current < len(starts) and starts[current] < end:
+                        stop = starts[current] + sizes[current]
+                        spool.append(piece[max(starts[current] - position, 0) : stop - position])
+                        if stop > end:
+                            break
+                        current += 1
+                    position = end
+        finally:
+            self.listener(Finished(operation=operation))
+        if current < len(starts):
+            what = f"ends before {len(starts) - current} files that it had"
+            raise MalformedImage(where=operation, what=what, offset=position)
+        spool.finish()
+
+    def _chunks(self, plan: ReadPlan, unit: int, content: bytes | memoryview) -> Iterator[Outcome]:
         if len(content) != int(self.placement.units.stored_size[unit]):
             blob = int(self.placement.units.blob_index[unit])
             what = f"{len(content)} bytes of a file that has {int(self.placement.units.stored_size[unit])}"
             fault = MalformedImage(where=f"layer {self.layers[blob].digest}", what=what, offset=0)
             yield from ((chunk, fault) for chunk in plan.chunks_of(unit).tolist())
             return
+        view = memoryview(content)
         for chunk in plan.chunks_of(unit).tolist():
             offset, size = int(self.placement.unit_offset[chunk]), int(self.tables.chunks.size[chunk])
-            yield chunk, content if size == len(content) else content[offset : offset + size]
+            yield chunk, content if size == len(content) else view[offset : offset + size]
 
 
 def stream_layers(
@@ -158,7 +208,12 @@ def stream_layers(
     for unread in merged.unread:
         listener(Noticed(message=f"layer {unread.layer}: {unread.why}"))
     return LayerStore(
-        backend=backend, layers=layers, limits=limits, tables=merged.tables, placement=merged.placement, kept=kept
+        backend=backend,
+        layers=layers,
+        tables=merged.tables,
+        placement=merged.placement,
+        kept=kept,
+        listener=listener,
     )
 
 
@@ -168,15 +223,16 @@ def _verified_stream(
 ) -> Iterator[Iterator[bytes]]:
     """Give a layer's decompressed bytes; when the block ends well, the layer was read to its end and has verified."""
     stored, plain = hasher_for(layer.digest), hashlib.sha256()
+    where = f"layer {layer.digest}"
     with backend.open_blob(layer.digest) as pieces:
-        raw = hashed(progress.report(pieces), stored)
-        content = hashed(decompressed(raw, where=f"layer {layer.digest}"), plain)
+        raw = hashed(bounded(progress.report(pieces), layer.size, where, backend.place), stored)
+        content = hashed(decompressed(raw, where=where), plain)
         yield content
         for _ in content:
             pass
         for _ in raw:
             pass
-    verify(f"layer {layer.digest}", backend.place, layer.digest, stored)
+    verify(where, backend.place, layer.digest, stored)
     actual = "sha256:" + plain.hexdigest()
     if diff_id is not None and diff_id.startswith("sha256:") and actual != diff_id:
         raise DigestMismatch(what="an uncompressed layer", place=backend.place, expected=diff_id, actual=actual)

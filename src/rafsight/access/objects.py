@@ -32,6 +32,19 @@ def hashed(pieces: Iterator[bytes], hasher: "hashlib._Hash") -> Iterator[bytes]:
         yield piece
 
 
+def bounded(pieces: Iterator[bytes], size: int, what: str, place: str) -> Iterator[bytes]:
+    """Pass on no more than the `size` bytes [bytes] that a descriptor states: nobody may send without end.
+
+    Raises: DigestMismatch.
+    """
+    left = size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise DigestMismatch(what=what, place=place, expected=f"{size} bytes", actual="more")
+        yield piece
+
+
 def verify(what: str, place: str, expected: str, hasher: "hashlib._Hash") -> None:
     """Compare a hash with the digest that was promised.
 

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 
 from rafsight.access.backend import Backend, Document
-from rafsight.access.bootstrap import BootstrapParts, load_bootstrap
+from rafsight.access.bootstrap import BootstrapParts, confirm_bootstrap, load_bootstrap
 from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.counting import Cost, Meter
-from rafsight.access.fetch import Fetcher, FileContent, blob_name
+from rafsight.access.fetch import Fetcher, FileContent, blob_name, threads
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
 from rafsight.access.objects import fetch_verified
 from rafsight.access.options import Options
@@ -30,10 +30,11 @@ from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
 from rafsight.formats.oci.platform import parse_platform
 from rafsight.formats.oci.resolve import Resolved, resolve
-from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand
+from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, read_blob_meta
 from rafsight.formats.rafs.codec import read_bootstrap
 from rafsight.formats.rafs.placement import place_chunks, require_placed
-from rafsight.formats.tables import Placement, TreeTables
+from rafsight.formats.rafs.units import place_by_meta
+from rafsight.formats.tables import MalformedImage, Placement, TreeTables
 from rafsight.image.plan import FileRange, RowArray, wanted_extents
 from rafsight.image.tree import ImageTree
 
@@ -101,14 +102,21 @@ class Image:
 class Contents:
     """Places chunks blob by blob as they are needed, and fetches them."""
 
-    def __init__(self, tree: ImageTree, backend: Backend, parts: BootstrapParts | None, options: Options) -> None:
+    def __init__(
+        self,
+        tree: ImageTree,
+        backend: Backend,
+        parts: BootstrapParts | None,
+        pool: ThreadPoolExecutor,
+        limits: Limits,
+    ) -> None:
         self._tree = tree
         self._backend = backend
         self._bundled = dict(parts.metas) if parts else {}
-        self._limits = Limits()
-        self._fetcher = Fetcher(tree, backend, connections=options.connections)
+        self._limits = limits
+        self._fetcher = Fetcher(tree, backend, pool, limits)
         self._lock = threading.Lock()
-        self._metas: dict[int, bytes | memoryview] = {}
+        self._metas: dict[int, bytes] = {}
         self._faults: dict[int, RafsightError] = {}
         self._placement: Placement | None = None
         self._streams: LayerStore | None = None
@@ -122,22 +130,17 @@ class Contents:
         """Place what is not placed yet, then fetch."""
         extents = wanted_extents(self._tree, wanted)
         placement = self._placement_for(extents)
-        streams = self._streams
-        read_streams = streams.read if streams else (lambda plan: iter(()))  # noqa: ARG005
-        return self._fetcher.read(placement, wanted, extents, self._unplaced, read_streams)
+        return self._fetcher.read(
+            placement, wanted, extents, lambda chunk: self._unplaced(placement, chunk), self._streams
+        )
 
-    def close(self) -> None:
-        """End the threads."""
-        self._fetcher.close()
-
-    def _unplaced(self, chunk: int) -> RafsightError:
+    def _unplaced(self, placement: Placement, chunk: int) -> RafsightError:
         """Say why a chunk has no place."""
         blob = int(self._tree.tables.chunks.blob_index[chunk])
         if blob in self._faults:
             return self._faults[blob]
-        assert self._placement is not None
         try:
-            require_placed(self._tree.tables, self._placement, np.array([chunk]))
+            require_placed(self._tree.tables, placement, np.array([chunk]))
         except RafsightError as error:
             return error
         return Defect(what=f"chunk {chunk} has a place and none")
@@ -148,36 +151,66 @@ class Contents:
         with self._lock:
             if self._streams is not None and self._placement is not None:
                 return self._placement
-            rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64)
+            rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)])
             blobs = np.unique(tables.chunks.blob_index[tables.extents.chunk[rows]]).tolist()
-            missing = [blob for blob in blobs if tables.blobs[blob].needs_meta and blob not in self._metas]
-            if self._placement is None:
-                self._placement = place_chunks(tables, self._metas, self._limits)
-            for blob in missing:
-                if blob not in self._faults:
-                    self._place_blob(blob)
+            missing = [
+                blob
+                for blob in blobs
+                if tables.blobs[blob].needs_meta and blob not in self._metas and blob not in self._faults
+            ]
+            if missing or self._placement is None:
+                self._placement = self._place(missing)
             return self._placement
 
-    def _place_blob(self, blob: int) -> None:
-        """Place the chunks of a blob by its chunk-info array; a blob whose array is bad does not spoil the others."""
+    def _place(self, missing: Sequence[int]) -> Placement:
+        """Load the chunk-info arrays of some blobs, and place; one that is bad does not spoil the other blobs."""
+        for blob, meta in zip(missing, self._fetcher.side_by_side(self._load_meta, missing), strict=True):
+            if isinstance(meta, RafsightError):
+                self._faults[blob] = meta
+            else:
+                self._metas[blob] = meta
         try:
-            meta = self._load_meta(blob)
-            self._placement = place_chunks(self._tree.tables, {**self._metas, blob: meta}, self._limits)
-        except (RegistryFault, ImageFault) as error:
-            self._faults[blob] = error
-            return
-        self._metas[blob] = meta
+            return place_chunks(self._tree.tables, self._metas, self._limits)
+        except ImageFault:
+            self._drop_bad_metas(missing)
+            return place_chunks(self._tree.tables, self._metas, self._limits)
 
-    def _load_meta(self, blob: int) -> bytes | memoryview:
+    def _drop_bad_metas(self, suspects: Sequence[int]) -> None:
+        """Find the arrays that do not fit the chunks of their blobs."""
+        chunks, blobs = self._tree.tables.chunks, self._tree.tables.blobs
+        for blob in suspects:
+            if blob not in self._metas:
+                continue
+            try:
+                meta = read_blob_meta(self._metas[blob], blobs[blob])
+                place_by_meta(chunks, np.flatnonzero(chunks.blob_index == blob), blobs[blob], meta, self._limits)
+            except ImageFault as error:
+                self._faults[blob] = error
+                del self._metas[blob]
+
+    def _require_room(self, blob: int) -> None:
+        """Refuse an array before a byte of it is fetched if it, or it with those before it, is too large."""
+        entries = self._tree.tables.blobs
+        size = entries[blob].meta_uncompressed_size
+        total = sum(entry.meta_uncompressed_size for entry in entries[: blob + 1] if entry.needs_meta)
+        if size > self._limits.blob_meta_size or total > self._limits.bootstrap_size:
+            what = f"is to have {size} bytes, with those before it {total}"
+            raise MalformedImage(where=f"chunk-info array of blob {entries[blob].blob_id}", what=what, offset=0)
+
+    def _load_meta(self, blob: int) -> bytes | RafsightError:
         """Take a blob's chunk-info array from the bootstrap layer, else fetch it from the blob."""
         entry = self._tree.tables.blobs[blob]
-        bundled = self._bundled.get(entry.meta_id)
-        if bundled is not None:
-            return expand(bundled, entry, self._limits)
-        size = entry.meta_compressed_size + HEADER_SIZE
-        stored = self._backend.fetch_range(blob_name(entry.meta_id), entry.meta_offset, size)
-        self._backend.meter.count(needed=size)
-        return expand(stored, entry, self._limits)
+        try:
+            bundled = self._bundled.get(entry.meta_id)
+            if bundled is not None:
+                return expand(bundled, entry, self._limits)
+            self._require_room(blob)
+            size = entry.meta_compressed_size + HEADER_SIZE
+            stored = self._backend.fetch_range(blob_name(entry.meta_id), entry.meta_offset, size)
+            self._backend.meter.count(needed=size)
+            return expand(stored, entry, self._limits)
+        except (RegistryFault, ImageFault) as error:
+            return error
 
 
 @contextmanager
@@ -198,11 +231,10 @@ def open_image(
     """
     options = options or Options()
     meter = Meter()
-    with connect(reference, options, meter) as source:
+    with connect(reference, options, meter) as source, threads(options.connections, name="rafsight-fetch") as pool:
         session = _Session(reference, source, options, listener, keep)
-        image = session.open()
         try:
-            yield image
+            yield session.open(pool)
         finally:
             session.close()
 
@@ -219,18 +251,17 @@ class _Session:
         self._keep = keep
         self._limits = Limits()
         self._cache = Cache(options.cache_dir)
-        self._contents: Contents | None = None
         self._layers: LayerStore | None = None
 
-    def open(self) -> Image:
-        """Do all steps."""
+    def open(self, pool: ThreadPoolExecutor) -> Image:
+        """Do all steps; `pool` fetches what is read later."""
         if self._source.bootstrap is not None:
             tables = read_bootstrap(self._source.bootstrap, name=self._source.bootstrap_name, limits=self._limits)
             self._backend.meter.count(needed=len(self._source.bootstrap))
-            return self._image(Identity(reference=self._reference), tables, None)
+            return self._image(Identity(reference=self._reference), tables, None, pool)
         document, resolved = self._resolve()
         classified = resolved.image
-        with ThreadPoolExecutor(1, thread_name_prefix="rafsight-config") as aside:
+        with threads(1, name="rafsight-config") as aside:
             pending = aside.submit(self._config, classified)
             tables, parts = self._tables(classified, lambda: _diff_ids(pending.result(), classified))
             config = pending.result()
@@ -243,12 +274,12 @@ class _Session:
             repository=self._source.repository,
             tag=self._source.tag,
         )
-        return self._image(identity, tables, parts)
+        return self._image(identity, tables, parts, pool)
 
     def close(self) -> None:
-        """End the threads of the content."""
-        if self._contents is not None:
-            self._contents.close()
+        """Give back what the layers brought."""
+        if self._layers is not None:
+            self._layers.close()
 
     def _resolve(self) -> tuple[Document, Resolved]:
         document = self._document(self._source.name)
@@ -290,8 +321,10 @@ class _Session:
         """Load the bootstrap, or stream the layers; `diff_ids` waits for the config."""
         if isinstance(classified, NydusManifest):
             layer = classified.bootstrap_layer
-            parts = load_bootstrap(self._backend, layer, diff_ids, self._cache, self._limits)
-            return read_bootstrap(parts.bootstrap, name="", limits=self._limits), parts
+            parts = load_bootstrap(self._backend, layer, self._cache, self._limits)
+            tables = read_bootstrap(parts.bootstrap, name="", limits=self._limits)
+            confirm_bootstrap(self._backend, layer, parts, diff_ids(), self._cache)
+            return tables, parts
         self._layers = stream_layers(
             self._backend,
             classified.layers,
@@ -302,16 +335,18 @@ class _Session:
         )
         return self._layers.tables, None
 
-    def _image(self, identity: Identity, tables: TreeTables, parts: BootstrapParts | None) -> Image:
+    def _image(
+        self, identity: Identity, tables: TreeTables, parts: BootstrapParts | None, pool: ThreadPoolExecutor
+    ) -> Image:
         tree = ImageTree(tables, self._limits)
-        self._contents = Contents(tree, self._backend, parts, self._options)
+        contents = Contents(tree, self._backend, parts, pool, self._limits)
         if self._layers is not None:
-            self._contents.use_layers(self._layers.placement, self._layers)
+            contents.use_layers(self._layers.placement, self._layers)
         return Image(
             identity=identity,
             tree=tree,
             backend=self._backend,
-            contents=self._contents,
+            contents=contents,
         )
 
 

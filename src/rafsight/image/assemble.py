@@ -7,47 +7,46 @@ decides what a hole is: whatever the extents of a file do not cover is zeros.
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rafsight.image.plan import FileRange, RowArray
+from rafsight.image.plan import FileRange, RowArray, range_length
 from rafsight.image.tree import ImageTree
+
+Buffer = bytes | memoryview
 
 
 class Assembler:
-    """Collects chunks for some file ranges. Holds the chunks of unfinished ranges only."""
+    """Collects chunks for some file ranges. Holds the bytes of ranges that have begun, never a chunk."""
 
     def __init__(self, tree: ImageTree, wanted: Sequence[FileRange], extents: Sequence[RowArray]) -> None:
         """Prepare.
 
         Args:
             tree: the tree.
-            wanted: the ranges.
+            wanted: the ranges; their lengths are bounded by the caller, for so much memory is taken.
             extents: what `wanted_extents` returned for them.
         """
-        self._tree = tree
         self._wanted = wanted
-        self._extents = extents
-        self._missing = [0] * len(wanted)
-        self._waiting: dict[int, list[int]] = defaultdict(list)
-        self._chunks: dict[int, bytes] = {}
+        self._lengths = [range_length(tree, part) for part in wanted]
+        self._missing = [len(rows) for rows in extents]
+        self._places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._begun: dict[int, bytearray] = {}
+        self._whole: dict[int, bytes] = {}
         self._lost: set[int] = set()
+        table = tree.tables.extents
         for index, rows in enumerate(extents):
-            chunks = set(tree.tables.extents.chunk[rows].tolist())
-            self._missing[index] = len(chunks)
-            for chunk in chunks:
-                self._waiting[chunk].append(index)
-        self._uses = {chunk: len(users) for chunk, users in self._waiting.items()}
+            for chunk, start in zip(table.chunk[rows].tolist(), table.file_offset[rows].tolist(), strict=True):
+                self._places[chunk].append((index, start - wanted[index].offset))
 
     def ready_at_once(self) -> list[int]:
         """Return the indexes of the ranges that need no chunk: empty files and holes."""
         return [index for index, missing in enumerate(self._missing) if not missing]
 
-    def add(self, chunk: int, content: bytes) -> list[int]:
+    def add(self, chunk: int, content: Buffer) -> list[int]:
         """Take a chunk; return the indexes of the ranges that are complete now."""
-        users = self._waiting.pop(chunk, [])
-        if not users:
-            return []
-        self._chunks[chunk] = content
         done = []
-        for index in users:
+        for index, start in self._places.pop(chunk, ()):
+            if index in self._lost:
+                continue
+            self._put(index, start, content)
             self._missing[index] -= 1
             if not self._missing[index]:
                 done.append(index)
@@ -55,34 +54,28 @@ class Assembler:
 
     def users_of(self, chunk: int) -> list[int]:
         """Return the indexes of the ranges that fail because a chunk will not come, each range once."""
-        lost = [index for index in self._waiting.pop(chunk, []) if index not in self._lost]
+        lost = dict.fromkeys(index for index, _ in self._places.pop(chunk, ()) if index not in self._lost)
         self._lost.update(lost)
-        return lost
+        for index in lost:
+            self._begun.pop(index, None)
+        return list(lost)
 
     def content(self, index: int) -> bytes:
-        """Return the bytes of a complete range (cut at the end of the file), and let its chunks go."""
-        part, rows = self._wanted[index], self._extents[index]
-        size = int(self._tree.entries.size[part.row])
-        end = size if part.size is None else min(part.offset + part.size, size)
-        length = max(end - part.offset, 0)
-        table = self._tree.tables.extents
-        chunks = table.chunk[rows].tolist()
-        if len(chunks) == 1 and int(table.file_offset[rows[0]]) == part.offset:
-            content = self._chunks[chunks[0]]
-            if len(content) == length:
-                self._release(set(chunks))
-                return content
-        result = bytearray(length)
-        for chunk, start in zip(chunks, table.file_offset[rows].tolist(), strict=True):
-            content = self._chunks[chunk]
-            low, high = max(start, part.offset), min(start + len(content), end)
-            if low < high:
-                result[low - part.offset : high - part.offset] = content[low - start : high - start]
-        self._release(set(chunks))
-        return bytes(result)
+        """Return the bytes of a complete range (cut at the end of the file), and let them go."""
+        whole = self._whole.pop(index, None)
+        if whole is not None:
+            return whole
+        return bytes(self._begun.pop(index, None) or self._lengths[index])
 
-    def _release(self, chunks: set[int]) -> None:
-        for chunk in chunks:
-            self._uses[chunk] -= 1
-            if not self._uses[chunk]:
-                del self._chunks[chunk]
+    def _put(self, index: int, start: int, content: Buffer) -> None:
+        """Copy what a range wants of a chunk that begins `start` bytes after the range does (or before it)."""
+        length = self._lengths[index]
+        low, high = max(start, 0), min(start + len(content), length)
+        piece = memoryview(content)[low - start : high - start]
+        if len(piece) == length:
+            self._whole[index] = bytes(content) if len(content) == length else bytes(piece)
+            return
+        begun = self._begun.get(index)
+        if begun is None:
+            begun = self._begun[index] = bytearray(length)
+        begun[low:high] = piece

@@ -4,7 +4,7 @@ This module alone decides what is fetched together. It does no I/O. Every knob i
 one home: the caller's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class Price:
     bytes_fetched: int
     """[bytes] of all ranges."""
     bytes_needed: int
-    """[bytes] of the units inside them; the rest lies between."""
+    """[bytes] of the units inside them, overlaps counted once; the rest lies between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,8 @@ class BlobRange:
     size: int
     units: RowArray
     """Unit rows inside, ordered by offset."""
+    content_size: int
+    """[bytes] that the units become: what a compressed range is in memory may be a thousand times its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +74,27 @@ class ReadPlan:
 def wanted_extents(tree: ImageTree, wanted: Sequence[FileRange]) -> list[RowArray]:
     """Return the extent rows that each file range touches, in file order.
 
-    Cost: no I/O. Linear in the extents of the wanted files.
+    Cost: no I/O. Linear in the extents that are touched, whatever the size of the file.
     """
     extents = tree.tables.extents
     result = []
     for part in wanted:
         rows = tree.extent_rows(part.row)
         offsets = extents.file_offset[rows.start : rows.stop]
-        ends = offsets + extents.size[rows.start : rows.stop]
-        stop = int(tree.entries.size[part.row]) if part.size is None else part.offset + part.size
-        result.append(rows.start + np.flatnonzero((offsets < stop) & (ends > part.offset)))
+        length = range_length(tree, part)
+        first = max(int(np.searchsorted(offsets, part.offset, side="right")) - 1, 0)
+        last = int(np.searchsorted(offsets, part.offset + length)) if length else first
+        if first < last and offsets[first] + extents.size[rows.start + first] <= part.offset:
+            first += 1  # what begins before the range ends before it, too
+        result.append(np.arange(rows.start + first, rows.start + last, dtype=np.int64))
     return result
+
+
+def range_length(tree: ImageTree, part: FileRange) -> int:
+    """Return how many bytes a file range has: what lies behind the end of the file is not part of it."""
+    size = int(tree.entries.size[part.row])
+    end = size if part.size is None else min(part.offset + part.size, size)
+    return max(end - part.offset, 0)
 
 
 def plan_reads(
@@ -93,6 +105,7 @@ def plan_reads(
     max_gap: int,
     max_waste: float,
     max_request: int,
+    max_content: int,
 ) -> ReadPlan:
     """Work out the blob ranges that hold some extents.
 
@@ -103,6 +116,7 @@ def plan_reads(
         max_gap: [bytes] neighbours further apart are never fetched together.
         max_waste: bytes between units that may be fetched for nothing, as a fraction of the bytes needed.
         max_request: [bytes] a range ends where it would grow larger (a single unit may be larger).
+        max_content: [bytes] the same for what the units of a range become.
     Returns: Ranges ordered by (blob_index, offset).
     Raises: Defect, if a chunk was not placed.
     Cost: No I/O. Linear in the extents, but for sorting.
@@ -113,10 +127,11 @@ def plan_reads(
         raise Defect(what="a chunk is planned before its blob was placed")
     order = np.lexsort((chunks, units))
     chunks, units = chunks[order], units[order]
-    table = placement.units
     rows = np.unique(units)
-    streaming = table.form[rows] == UnitForm.STREAM
-    ranges = _coalesce(placement, rows[~streaming], max_gap=max_gap, max_waste=max_waste, max_request=max_request)
+    streaming = placement.units.form[rows] == UnitForm.STREAM
+    spans = _spans(placement, rows[~streaming])
+    joined = _joined(spans, max_gap=max_gap, max_waste=max_waste)
+    ranges = list(_cut(spans, joined, max_request=max_request, max_content=max_content))
     return ReadPlan(
         ranges=tuple(ranges),
         streams=tuple(_streams(placement, rows[streaming])),
@@ -125,51 +140,79 @@ def plan_reads(
         price=Price(
             requests=len(ranges),
             bytes_fetched=sum(part.size for part in ranges),
-            bytes_needed=int(table.stored_size[rows[~streaming]].sum()),
+            bytes_needed=int(spans.news.sum()),
         ),
     )
 
 
-def _coalesce(
-    placement: Placement, units: RowArray, *, max_gap: int, max_waste: float, max_request: int
-) -> list[BlobRange]:
-    """Join neighbouring units, the smallest gaps first, while the budget of wasted bytes lasts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spans:
+    """Where some units lie, ordered by blob and offset; u rows."""
+
+    units: RowArray
+    blobs: NDArray[np.int32]
+    starts: RowArray
+    ends: RowArray
+    contents: RowArray
+    """[bytes] after decoding."""
+    gaps: RowArray
+    """(u - 1,) [bytes] between a unit and the furthest end before it: units may overlap, as zran slices do."""
+    news: RowArray
+    """[bytes] of each unit that no unit before it has."""
+
+
+def _spans(placement: Placement, units: RowArray) -> _Spans:
     table = placement.units
     units = units[np.lexsort((table.offset[units], table.blob_index[units]))]
-    if not len(units):
-        return []
     blobs, starts = table.blob_index[units], table.offset[units]
     ends = starts + table.stored_size[units]
-    reach = _running_end(blobs, ends)
-    gaps = np.maximum(starts[1:] - reach[:-1], 0)
-    joined = (blobs[1:] == blobs[:-1]) & (gaps <= max_gap)
-    by_size = np.flatnonzero(joined)[np.argsort(gaps[joined], kind="stable")]
-    budget = int(max_waste * int(table.stored_size[units].sum()))
-    joined[by_size[np.cumsum(gaps[by_size]) > budget]] = False
-    ranges, first = [], 0
-    for index in range(1, len(units) + 1):
-        grown = index < len(units) and joined[index - 1] and max(ends[index], reach[index - 1]) - starts[first]
-        if grown and grown <= max_request:
-            continue
-        ranges.append(
-            BlobRange(
-                blob_index=int(blobs[first]),
-                offset=int(starts[first]),
-                size=int(ends[first:index].max() - starts[first]),
-                units=units[first:index],
-            )
+    reach = ends.copy()
+    for part in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(blobs)) + 1):
+        reach[part] = np.maximum.accumulate(ends[part])
+    news = ends - starts
+    same = blobs[1:] == blobs[:-1]
+    news[1:][same] = np.maximum(ends[1:] - np.maximum(starts[1:], reach[:-1]), 0)[same]
+    return _Spans(
+        units=units,
+        blobs=blobs,
+        starts=starts,
+        ends=ends,
+        contents=table.decoded_size[units],
+        gaps=np.maximum(starts[1:] - reach[:-1], 0),
+        news=news,
+    )
+
+
+def _joined(spans: _Spans, *, max_gap: int, max_waste: float) -> NDArray[np.bool_]:
+    """Choose which neighbours are fetched together: the smallest gaps first, while the budget of waste lasts."""
+    joined: NDArray[np.bool_] = (spans.blobs[1:] == spans.blobs[:-1]) & (spans.gaps <= max_gap)
+    by_size = np.flatnonzero(joined)[np.argsort(spans.gaps[joined], kind="stable")]
+    budget = int(max_waste * int(spans.news.sum()))
+    joined[by_size[np.cumsum(spans.gaps[by_size]) > budget]] = False
+    return joined
+
+
+def _cut(spans: _Spans, joined: NDArray[np.bool_], *, max_request: int, max_content: int) -> Iterator[BlobRange]:
+    """Yield ranges of joined neighbours, cut where they would grow too large."""
+    starts, ends, contents = spans.starts.tolist(), spans.ends.tolist(), spans.contents.tolist()
+    together = [*joined.tolist(), False]
+    first = end = content = 0
+    for index in range(len(starts)):
+        if index == first:
+            end = content = 0
+        end, content = max(end, ends[index]), content + contents[index]
+        if together[index]:
+            grown = max(end, ends[index + 1]) - starts[first]
+            if grown <= max_request and content + contents[index + 1] <= max_content:
+                continue
+        yield BlobRange(
+            blob_index=int(spans.blobs[first]),
+            offset=starts[first],
+            size=end - starts[first],
+            units=spans.units[first : index + 1],
+            content_size=content,
         )
-        first = index
-    return ranges
-
-
-def _running_end(blobs: NDArray[np.int32], ends: RowArray) -> RowArray:
-    """Return, for each unit, the furthest end so far in its blob (units may overlap: zran slices do)."""
-    result = ends.copy()
-    borders = np.flatnonzero(np.diff(blobs)) + 1
-    for part in np.split(np.arange(len(ends)), borders):
-        result[part] = np.maximum.accumulate(ends[part])
-    return result
+        first = index + 1
 
 
 def _streams(placement: Placement, units: RowArray) -> list[BlobRange]:
@@ -180,5 +223,6 @@ def _streams(placement: Placement, units: RowArray) -> list[BlobRange]:
         mine = mine[np.argsort(table.offset[mine], kind="stable")]
         start = int(table.offset[mine[0]])
         size = int((table.offset[mine] + table.stored_size[mine]).max()) - start
-        result.append(BlobRange(blob_index=blob, offset=start, size=size, units=mine))
+        content_size = int(table.decoded_size[mine].sum())
+        result.append(BlobRange(blob_index=blob, offset=start, size=size, units=mine, content_size=content_size))
     return result

@@ -116,7 +116,7 @@ def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes])
     """Match the remaining components below some directories; the last one has to be a regular file."""
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
-        found: list[tuple[int, bytes]] = []
+        found: dict[int, bytes] = {}  # a directory that many links lead to is looked into once
         for row, path in places:
             children = tree.children(row)
             rows = np.arange(children.start, children.stop, dtype=np.int64)
@@ -129,8 +129,8 @@ def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes])
                 if last and tree.is_file(target):
                     yield Match(row=target, path=where)
                 elif not last and tree.is_directory(target):
-                    found.append((target, where))
-        places = found
+                    found.setdefault(target, where)
+        places = list(found.items())
 
 
 def _anywhere(tree: ImageTree, parts: list[bytes]) -> RowArray:

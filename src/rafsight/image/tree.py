@@ -94,6 +94,13 @@ class ImageTree:
         offset = int(self.entries.name_offset[row])
         return bytes(self.buffer[offset : offset + int(self.entries.name_size[row])])
 
+    def names(self, rows: range) -> list[bytes]:
+        """Return the names of neighbouring rows, as of the children of a directory."""
+        offsets = self.entries.name_offset[rows.start : rows.stop].tolist()
+        sizes = self.entries.name_size[rows.start : rows.stop].tolist()
+        buffer = self.buffer
+        return [bytes(buffer[offset : offset + size]) for offset, size in zip(offsets, sizes, strict=True)]
+
     def path(self, row: int) -> bytes:
         """Return the path of a row."""
         parts = []
@@ -144,7 +151,7 @@ class ImageTree:
 
     def kind(self, row: int) -> str:
         """Return the kind of a row, a value of KINDS."""
-        return KINDS.get(st.S_IFMT(int(self.entries.mode[row])), "unknown")
+        return kind_of(int(self.entries.mode[row]))
 
     def target(self, row: int) -> bytes:
         """Return the target of a symbolic link; empty for other kinds."""
@@ -165,7 +172,6 @@ class ImageTree:
     def attributes(self, row: int) -> Attributes:
         """Return what stat(2) would say."""
         entries = self.entries
-        rdev = int(entries.rdev[row])
         return Attributes(
             kind=self.kind(row),
             mode=int(entries.mode[row]),
@@ -175,7 +181,7 @@ class ImageTree:
             mtime=int(entries.mtime[row]),
             mtime_nsec=int(entries.mtime_nsec[row]),
             nlink=int(entries.nlink[row]),
-            device=((rdev >> 8) & 0xFFF, (rdev & 0xFF) | ((rdev >> 12) & 0xFFF00)),
+            device=device_of(int(entries.rdev[row])),
             ino=int(entries.ino[row]),
         )
 
@@ -190,11 +196,11 @@ class ImageTree:
         row, pending, links = 0, _components(path), 0
         while pending:
             part = pending.pop()
+            if not self.is_directory(row):
+                raise NoSuchPath(path=b"/" + path.lstrip(b"/"))
             if part == b"..":
                 row = int(self.entries.parent[row])
                 continue
-            if not self.is_directory(row):
-                raise NoSuchPath(path=b"/" + path.lstrip(b"/"))
             found = self.child(row, part)
             if found is None:
                 raise NoSuchPath(path=b"/" + path.lstrip(b"/"))
@@ -247,6 +253,16 @@ class ImageTree:
         key.update(self.tables.extents.file_offset[extents.start : extents.stop].tobytes())
         key.update(digests.tobytes())
         return key.digest()
+
+
+def kind_of(mode: int) -> str:
+    """Return the kind that a mode says, a value of KINDS."""
+    return KINDS.get(mode & 0o170000, "unknown")
+
+
+def device_of(rdev: int) -> tuple[int, int]:
+    """Take a device number apart: (major, minor)."""
+    return (rdev >> 8) & 0xFFF, (rdev & 0xFF) | ((rdev >> 12) & 0xFFF00)
 
 
 def _components(path: bytes) -> list[bytes]:

@@ -59,11 +59,14 @@ def take_inventory(image: Image, listener: Listener = silent) -> Inventory:
     tree = image.tree
     analysis = Analysis(merged_roots=_merged_roots(image))
 
+    keys: dict[int, bytes] = {}  # many names may share one inode with many chunks
+
     def find(wants: Wants) -> Iterable[FileRef]:
         for found in select_files(tree, wants.patterns):
             row = int(tree.entries.link_row[found.row])
-            size = int(tree.entries.size[row])
-            yield FileRef(row=row, path=found.path, size=size, content=tree.content_key(row) or b"")
+            if row not in keys:
+                keys[row] = tree.content_key(row) or b""
+            yield FileRef(row=row, path=found.path, size=int(tree.entries.size[row]), content=keys[row])
 
     operation = f"packages of {image.identity.reference}"
     while requests := analysis.plan_wave(find):
@@ -100,6 +103,7 @@ def _scan(image: Image, advisories: AdvisoryDatabase, listener: Listener, starte
         inventory=inventory,
         findings=matched.findings,
         gaps=(*inventory.gaps, *matched.gaps),
+        unimportant=matched.hidden,
         cost=cost,
         bytes_needed=cost.bytes_needed,
         database=_database_facts(advisories),

@@ -6,11 +6,15 @@ more.
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rafsight.access.session import Image
-from rafsight.image.tree import ImageTree, require_kind
+from rafsight.image.tree import ImageTree, device_of, kind_of, require_kind
+
+_BLOCK: Final = 4096
+"""Entries that are described at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,24 +45,27 @@ def list_files(image: Image, path: bytes, *, recursive: bool = False) -> Iterato
     Args:
         image: the open image.
         path: absolute or relative to the root; links are followed, as `ls DIR/` does.
-        recursive: go down; entries come depth first, each directory by name.
+        recursive: go down as `ls -R` does: all entries of a directory by name, then those of its first subdirectory and
+            of all below that, then the next one's.
     Raises: NoSuchPath, TooManyLinks.
-    Cost: no request: the bootstrap knows.
+    Cost: no request: the bootstrap knows. Memory: a block of entries, and the directories still to come.
     """
     tree = image.tree
     row = tree.lookup(path)
     where = path.strip(b"/")
     if not tree.is_directory(row):
-        yield _entry(tree, row, where)
+        yield from _entries(tree, range(row, row + 1), [where])
         return
-    pending = [(child, where) for child in reversed(tree.children(row))]
+    pending = [(row, where)]
     while pending:
-        child, above = pending.pop()
-        name = tree.name(child)
-        full = above + b"/" + name if above else name
-        yield _entry(tree, child, full)
-        if recursive:
-            pending.extend((below, full) for below in reversed(tree.children(child)))
+        row, where = pending.pop()
+        below = []
+        for rows in _blocks(tree.children(row)):
+            for entry in _entries(tree, rows, _join(where, tree.names(rows))):
+                yield entry
+                if recursive and entry.kind == "directory":
+                    below.append((entry.row, entry.path))
+        pending.extend(reversed(below))
 
 
 def find_files(image: Image, pattern: bytes, *, kind: str | None = None) -> Iterator[FileEntry]:
@@ -68,20 +75,22 @@ def find_files(image: Image, pattern: bytes, *, kind: str | None = None) -> Iter
         image: the open image.
         pattern: as `find -name` or `find -path` take it: `*`, `?`, `[...]`.
         kind: only this kind.
+    Yields: entries depth first, as `find` does.
     Cost: no request: the bootstrap knows. One pass over the names.
     """
     tree = image.tree
     matches = re.compile(fnmatch.translate(pattern.decode("latin-1").lstrip("/")).encode("latin-1"), re.DOTALL).match
     by_path = b"/" in pattern
-    pending = [(0, b"")]
+    pending = [(0, b"", len(tree.children(0)))]
     while pending:
-        row, path = pending.pop()
-        subject = path if by_path else tree.name(row)
+        row, path, child_count = pending.pop()
+        subject = path if by_path else path.rpartition(b"/")[2]
         if row and matches(subject) and (kind is None or tree.kind(row) == kind):
-            yield _entry(tree, row, path)
-        for child in reversed(tree.children(row)):
-            name = tree.name(child)
-            pending.append((child, path + b"/" + name if path else name))
+            yield from _entries(tree, range(row, row + 1), [path])
+        if child_count:
+            rows = tree.children(row)
+            counts = tree.entries.child_count[rows.start : rows.stop].tolist()
+            pending += reversed(list(zip(rows, _join(path, tree.names(rows)), counts, strict=True)))
 
 
 def read_file(image: Image, path: bytes) -> Iterator[bytes]:
@@ -97,19 +106,34 @@ def read_file(image: Image, path: bytes) -> Iterator[bytes]:
     return image.read_file(row)
 
 
-def _entry(tree: ImageTree, row: int, path: bytes) -> FileEntry:
-    attributes = tree.attributes(row)
-    return FileEntry(
-        row=row,
-        path=path,
-        kind=attributes.kind,
-        mode=attributes.mode,
-        uid=attributes.uid,
-        gid=attributes.gid,
-        size=attributes.size,
-        mtime=attributes.mtime,
-        mtime_nsec=attributes.mtime_nsec,
-        nlink=attributes.nlink,
-        device=attributes.device,
-        target=tree.target(row) if attributes.kind == "symlink" else None,
-    )
+def _blocks(rows: range) -> Iterator[range]:
+    for start in range(rows.start, rows.stop, _BLOCK):
+        yield range(start, min(start + _BLOCK, rows.stop))
+
+
+def _join(above: bytes, names: list[bytes]) -> list[bytes]:
+    """Return the paths of names in a directory."""
+    return [above + b"/" + name for name in names] if above else names
+
+
+def _entries(tree: ImageTree, rows: range, paths: Sequence[bytes]) -> Iterator[FileEntry]:
+    """Describe neighbouring rows; column by column, which is several times faster than row by row."""
+    table, part = tree.entries, slice(rows.start, rows.stop)
+    columns = (table.mode, table.uid, table.gid, table.size, table.mtime, table.mtime_nsec, table.nlink, table.rdev)
+    values = zip(rows, paths, *(column[part].tolist() for column in columns), strict=True)
+    for row, path, mode, uid, gid, size, mtime, mtime_nsec, nlink, rdev in values:
+        kind = kind_of(mode)
+        yield FileEntry(
+            row=row,
+            path=path,
+            kind=kind,
+            mode=mode,
+            uid=uid,
+            gid=gid,
+            size=size,
+            mtime=mtime,
+            mtime_nsec=mtime_nsec,
+            nlink=nlink,
+            device=device_of(rdev) if rdev else (0, 0),
+            target=tree.target(row) if kind == "symlink" else None,
+        )

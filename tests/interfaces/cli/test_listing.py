@@ -14,6 +14,7 @@ from rafsight.interfaces.cli.listing import (
     colour_of,
     describe,
     format_time,
+    in_blocks,
     json_array,
     long_lines,
     mode_string,
@@ -188,7 +189,8 @@ def test_names_that_begin_with_a_dot_are_left_out():
 
 def test_a_recursive_listing_has_a_heading_for_each_folder_even_an_empty_one():
     manner = Manner(is_long=False, human=False, one_per_line=True, recursive=True, terminal=A_FILE)
-    assert "".join(list_lines(visible(TREE[:7], b""), b"", manner)) == (
+    by_folder = sorted(TREE[:7], key=lambda one: one.path.count(b"/"))  # as `list_files` gives them
+    assert "".join(list_lines(visible(by_folder, b""), b"", manner)) == (
         "/:\nbin\ndev\netc\n\n/dev:\nnull\n\n/etc:\npasswd\nssl\n\n/etc/ssl:\n"
     )
 
@@ -224,3 +226,22 @@ def test_json_keeps_bytes_that_are_no_text():
 @pytest.mark.parametrize("count", [0, 1, 10])
 def test_json_is_one_array(count):
     assert json.loads("".join(json_array(TREE[:count]))) == [describe(file) for file in TREE[:count]]
+
+
+def test_a_recursive_listing_needs_one_folder_at_a_time():
+    manner = Manner(is_long=True, human=False, one_per_line=True, recursive=True, terminal=A_FILE)
+    taken = []
+
+    def listed():
+        for one in sorted(TREE, key=lambda one: one.path.count(b"/")):
+            taken.append(one.path)
+            yield one
+
+    lines = list_lines(listed(), b"", manner)
+    assert next(lines) == "/:\n"
+    assert taken == [b"bin", b"dev", b"etc", b"srv", b"dev/null"]
+
+
+def test_blocks_are_all_lines():
+    assert "".join(in_blocks(f"{number}\n" for number in range(1300))) == "".join(f"{n}\n" for n in range(1300))
+    assert list(in_blocks([])) == []

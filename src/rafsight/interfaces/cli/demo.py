@@ -9,6 +9,7 @@ import click
 import rafsight
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import with_ui
+from rafsight.interfaces.cli.output import flush_output, write_text
 from rafsight.interfaces.cli.scan import render
 from rafsight.interfaces.cli.terminal import standard_output
 from rafsight.interfaces.cli.ui import Ui
@@ -36,8 +37,9 @@ def demo(*, tag: str, ui: Ui) -> None:
         database = Path(folder) / "advisories.sqlite"
         rafsight.import_advisories([advisories], database, listener=ui.listener)
         reference = registry.reference(tag)
-        click.echo(f"A registry with the image runs at {registry.url}; now: rafsight scan {reference}\n")
+        write_text(f"A registry with the image runs at {registry.url}; now: rafsight scan {reference}\n\n")
+        flush_output()
         report = rafsight.scan_reference(reference, database=database, listener=ui.listener)
     ui.begin_output()
-    click.echo(render(report, "table", created=None, list_all=False, terminal=standard_output()))
-    click.echo(f"What it took: {describe_cost(report)}.")
+    write_text(render(report, "table", created=None, list_all=False, terminal=standard_output()))
+    write_text(f"\nWhat it took: {describe_cost(report)}.\n")

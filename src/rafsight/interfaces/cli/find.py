@@ -7,7 +7,7 @@ import click
 
 import rafsight
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.listing import json_array, show_name
+from rafsight.interfaces.cli.listing import in_blocks, json_array, show_name
 from rafsight.interfaces.cli.options import registry_options, with_ui
 from rafsight.interfaces.cli.output import write_names, write_text
 from rafsight.interfaces.cli.terminal import standard_output
@@ -50,12 +50,12 @@ def find(
         ui.begin_output()
         entries = rafsight.find_files(image, fsencode(pattern), kind=_KINDS[kind] if kind else None)
         if as_json:
-            for part in json_array(entries):
+            for part in in_blocks(json_array(entries)):
                 write_text(part)
             return
         terminal = standard_output()
         quoted = terminal.is_terminal and not null
-        for entry in entries:
-            write_names(
-                show_name(b"/" + entry.path, quoted=quoted, unicode=terminal.unicode) + ("\0" if null else "\n")
-            )
+        end = "\0" if null else "\n"
+        lines = (show_name(b"/" + entry.path, quoted=quoted, unicode=terminal.unicode) + end for entry in entries)
+        for block in in_blocks(lines):
+            write_names(block)

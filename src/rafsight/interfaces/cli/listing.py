@@ -9,6 +9,7 @@ import json
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from rafsight.base.units import format_size
@@ -37,6 +38,8 @@ _SETUID_COLOUR: Final = "37;41"
 _EXECUTABLE_COLOUR: Final = "1;32"
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:,@%^")
 _COLUMN_GAP: Final = 2
+_LINES: Final = 512
+"""Lines that are written at a time."""
 _NAMED_ESCAPES: Final = {"\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
 
 
@@ -164,6 +167,13 @@ def json_array(entries: Iterable["FileEntry"]) -> Iterator[str]:
         yield separator + "  " + json.dumps(describe(entry))
         separator = ",\n"
     yield "[]\n" if separator == "[\n" else "\n]\n"
+
+
+def in_blocks(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines into larger pieces: a call of the system for each line is most of what a long listing costs."""
+    lines = iter(lines)
+    while block := "".join(islice(lines, _LINES)):
+        yield block
 
 
 def describe(entry: "FileEntry") -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from os import fsencode
-from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
 import click
 
 import rafsight
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.listing import arrange, colour_of, json_array, long_lines, paint, show_name
+from rafsight.interfaces.cli.listing import arrange, colour_of, in_blocks, json_array, long_lines, paint, show_name
 from rafsight.interfaces.cli.options import registry_options, with_ui
 from rafsight.interfaces.cli.output import write_names, write_text
 from rafsight.interfaces.cli.terminal import Terminal, standard_output
@@ -73,7 +73,7 @@ def ls(
         listed = rafsight.list_files(image, start, recursive=recursive)
         entries = listed if show_all else visible(listed, start)
         if as_json:
-            for part in json_array(entries):
+            for part in in_blocks(json_array(entries)):
                 write_text(part)
             return
         terminal = standard_output()
@@ -84,8 +84,8 @@ def ls(
             recursive=recursive,
             terminal=terminal,
         )
-        for line in list_lines(entries, start, manner):
-            write_names(line)
+        for lines in in_blocks(list_lines(entries, start, manner)):
+            write_names(lines)
 
 
 def visible(entries: "Iterable[FileEntry]", start: bytes) -> "Iterator[FileEntry]":
@@ -97,7 +97,7 @@ def visible(entries: "Iterable[FileEntry]", start: bytes) -> "Iterator[FileEntry
     """
     for entry in entries:
         below = entry.path[len(start) :] if entry.path.startswith(start + b"/") or not start else b""
-        if not any(name.startswith(b".") for name in below.split(b"/")):
+        if not below.startswith(b".") and b"/." not in below:
             yield entry
 
 
@@ -105,27 +105,48 @@ def list_lines(entries: "Iterable[FileEntry]", start: bytes, manner: Manner) -> 
     """Yield the lines of a listing; with `recursive` a heading for each folder.
 
     Args:
-        entries: what was listed; folders come before what is in them.
+        entries: what was listed, folder by folder, as `list_files` does.
         start: the path that was asked for.
         manner: how.
+    Cost: memory of one folder.
     """
-    folders: dict[bytes, list[FileEntry]] = {start: []}
-    for entry in entries:
-        folders.setdefault(start if entry.path == start else dirname(entry.path), []).append(entry)
-        if manner.recursive and entry.kind == "directory":
-            folders[entry.path] = []
-    for index, (folder, files) in enumerate(folders.items()):
+    is_first = True
+    for folder, files in _by_folder(entries, start, recursive=manner.recursive):
         if manner.recursive and not (len(files) == 1 and files[0].path == start):
             heading = show_name(b"/" + folder, quoted=manner.terminal.is_terminal, unicode=manner.terminal.unicode)
-            yield f"{'' if index == 0 else chr(10)}{heading}:\n"
+            yield f"{'' if is_first else chr(10)}{heading}:\n"
         yield from _folder_lines(files, start, manner)
+        is_first = False
+
+
+def _by_folder(
+    entries: "Iterable[FileEntry]", start: bytes, *, recursive: bool
+) -> "Iterator[tuple[bytes, list[FileEntry]]]":
+    """Gather what lies in each folder; with `recursive` also in those that have nothing to show."""
+    pending = [start]  # folders whose turn is still to come, the next one last
+    for folder, group in groupby(entries, lambda entry: start if entry.path == start else _folder_of(entry.path)):
+        while pending and pending[-1] != folder:
+            yield pending.pop(), []
+        files = list(group)
+        yield folder, files
+        del pending[-1:]
+        if recursive:
+            pending += [entry.path for entry in reversed(files) if entry.kind == "directory"]
+    for folder in reversed(pending):
+        yield folder, []
+
+
+def _folder_of(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0]
 
 
 def _folder_lines(files: "Sequence[FileEntry]", start: bytes, manner: Manner) -> Iterator[str]:
     terminal = manner.terminal
     show = partial(show_name, quoted=terminal.is_terminal, unicode=terminal.unicode)
-    plain = [show(b"/" + start if entry.path == start else basename(entry.path)) for entry in files]
-    names = [paint(name, colour_of(entry), colour=terminal.colour) for entry, name in zip(files, plain, strict=True)]
+    plain = [show(b"/" + start if entry.path == start else entry.path.rpartition(b"/")[2]) for entry in files]
+    names = plain
+    if terminal.colour:
+        names = [paint(name, colour_of(entry), colour=True) for entry, name in zip(files, plain, strict=True)]
     if manner.is_long:
         targets = [show(entry.target) if entry.target else "" for entry in files]
         for line in long_lines(files, names, targets, human=manner.human):
