@@ -202,3 +202,36 @@ def test_the_uncompressed_bootstrap_has_to_be_what_the_config_says(tmp_path):
     (layout / "index.json").write_text(json.dumps(index))
     with pytest.raises(ImageFault, match="uncompressed bootstrap"), rafsight.open_image(f"oci:{layout}:bad"):
         pass
+
+
+def damaged_layout(tmp_path, change):
+    layout = tmp_path / "layout"
+    shutil.copytree(PLANTED, layout)
+    manifest = json.loads((layout / "index.json").read_text())["manifests"][0]
+    manifest = json.loads((layout / "blobs" / manifest["digest"].replace(":", "/")).read_text())
+    change(layout / "blobs" / manifest["config"]["digest"].replace(":", "/"))
+    tag = json.loads((layout / "index.json").read_text())["manifests"][0]["annotations"]
+    return f"oci:{layout}:{tag['org.opencontainers.image.ref.name']}"
+
+
+def test_a_config_that_is_another_is_refused(tmp_path):
+    reference = damaged_layout(tmp_path, lambda path: path.write_bytes(path.read_bytes()[:-1] + b" "))
+    with pytest.raises(ImageFault), rafsight.open_image(reference):
+        pass
+
+
+def test_a_config_that_is_missing_is_said(tmp_path):
+    reference = damaged_layout(tmp_path, Path.unlink)
+    with rafsight.open_image(reference) as image:
+        assert [part.what for part in image.unread] == ["image config"]
+
+
+def test_a_damaged_chunk_says_where_it_is(tmp_path):
+    case = GOLDEN / "v6-zstd"
+    shutil.copytree(case, tmp_path / "case")
+    blob = next(path for path in (tmp_path / "case").iterdir() if len(path.name) == 64)
+    blob.write_bytes(b"\xaa" * blob.stat().st_size)
+    with rafsight.open_image(f"boot:{tmp_path / 'case' / 'image.boot'}") as image:
+        with pytest.raises(ImageFault, match=rf"chunk \d+ of blob {blob.name}") as caught:
+            list(image.read_file(image.tree.lookup(b"big")))
+        assert caught.value.__notes__ == ["while reading /big"]

@@ -22,7 +22,7 @@ from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
 from rafsight.formats.compression import Decoder
 from rafsight.formats.rafs.placement import decode_unit, verify_chunk
-from rafsight.formats.tables import Placement
+from rafsight.formats.tables import MalformedImage, Placement
 from rafsight.image.assemble import Assembler
 from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads, range_length
 from rafsight.image.tree import ImageTree
@@ -61,6 +61,14 @@ class ChunkDigestMismatch(ImageFault):
 
     code = "chunk-digest-mismatch"
     template = "chunk {index} of blob {blob}: the bytes do not have the digest that the bootstrap states"
+    remedy = "The blob is damaged in the registry or on the way: try again, then push the image again."
+
+
+class UndecodableChunk(ImageFault):
+    """The stored bytes of a chunk (or of the batch or slice that holds it) do not become what they should."""
+
+    code = "undecodable-chunk"
+    template = "chunk {index} of blob {blob}, at byte {offset} of it: {why}"
     remedy = "The blob is damaged in the registry or on the way: try again, then push the image again."
 
 
@@ -261,6 +269,11 @@ class Fetcher:
         blob = self._tree.tables.blobs[int(placement.units.blob_index[unit])]
         try:
             content = memoryview(decode_unit(placement, unit, stored, blob, self._decoder()))
+        except MalformedImage as error:
+            offset, why = int(placement.units.offset[unit]), f"{error.details['where']}: {error.details['what']}"
+            number = int(table.number[chunks[0]]) if chunks else 0
+            damage = UndecodableChunk(index=number, blob=blob.blob_id, offset=offset, why=why)
+            return [(chunk, damage) for chunk in chunks]
         except ImageFault as error:
             return [(chunk, error) for chunk in chunks]
         result: list[Outcome] = []

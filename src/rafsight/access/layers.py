@@ -20,14 +20,14 @@ from rafsight.access.objects import bounded, hashed, verify
 from rafsight.access.spool import Spool
 from rafsight.base.digest import hasher_for
 from rafsight.base.errors import ImageFault, RegistryFault
-from rafsight.base.events import Advanced, Finished, Listener, Noticed, Started, silent
+from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.base.limits import Limits
 from rafsight.base.units import GiB, MiB
 from rafsight.formats.compressed_stream import decompressed
 from rafsight.formats.oci.manifest import Descriptor
 from rafsight.formats.tables import MalformedImage, Placement, TreeTables
 from rafsight.formats.tar import Member, read_members
-from rafsight.image.overlay import LayerMerger, LayerSource
+from rafsight.image.overlay import LayerMerger, LayerSource, UnreadMember
 from rafsight.image.plan import ReadPlan
 
 KEPT_SIZE: Final = 128 * MiB
@@ -53,6 +53,8 @@ class LayerStore:
     layers: tuple[Descriptor, ...]
     tables: TreeTables
     placement: Placement
+    unread: tuple[UnreadMember, ...] = ()
+    """Members that could not become entries of the tree."""
     listener: Listener = silent
     kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
     """Stored bytes of files by (layer, offset in the decompressed stream)."""
@@ -205,13 +207,12 @@ def stream_layers(
     finally:
         listener(Finished(operation=operation))
     merged = merger.finish()
-    for unread in merged.unread:
-        listener(Noticed(message=f"layer {unread.layer}: {unread.why}"))
     return LayerStore(
         backend=backend,
         layers=layers,
         tables=merged.tables,
         placement=merged.placement,
+        unread=merged.unread,
         kept=kept,
         listener=listener,
     )

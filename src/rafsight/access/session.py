@@ -25,11 +25,12 @@ from rafsight.access.options import Options
 from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
 from rafsight.base.limits import Limits
+from rafsight.base.text import escape
 from rafsight.base.units import MiB
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
 from rafsight.formats.oci.platform import parse_platform
-from rafsight.formats.oci.resolve import Resolved, resolve
+from rafsight.formats.oci.resolve import Resolved, hold, resolve
 from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, read_blob_meta
 from rafsight.formats.rafs.codec import read_bootstrap
 from rafsight.formats.rafs.placement import place_chunks, require_placed
@@ -57,6 +58,17 @@ class Identity:
     tag: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadPart:
+    """Something of the image that could not be looked at when it was opened."""
+
+    what: str
+    """`image config`, or the path of a member of a layer."""
+    why: str
+    is_missing: bool
+    """True if its bytes could not be had; False if they are there and of an unknown kind."""
+
+
 class Image:
     """An open image. Made by `open_image`; thread-safe but for `close`."""
 
@@ -67,8 +79,10 @@ class Image:
         tree: ImageTree,
         backend: Backend,
         contents: "Contents",
+        unread: tuple[UnreadPart, ...] = (),
     ) -> None:
         self.identity = identity
+        self.unread = unread
         self.tree = tree
         self.backend = backend
         self._contents = contents
@@ -95,6 +109,7 @@ class Image:
         for offset in range(0, size, READ_AHEAD):
             for part in self.read([FileRange(row=row, offset=offset, size=min(READ_AHEAD, size - offset))]):
                 if part.error is not None:
+                    part.error.add_note(f"while reading /{escape(self.tree.path(row))}")
                     raise part.error
                 yield part.content
 
@@ -252,6 +267,7 @@ class _Session:
         self._limits = Limits()
         self._cache = Cache(options.cache_dir)
         self._layers: LayerStore | None = None
+        self._unread: list[UnreadPart] = []
 
     def open(self, pool: ThreadPoolExecutor) -> Image:
         """Do all steps; `pool` fetches what is read later."""
@@ -284,13 +300,11 @@ class _Session:
     def _resolve(self) -> tuple[Document, Resolved]:
         document = self._document(self._source.name)
         conversation = resolve(document, platform=parse_platform(self._options.platform), limits=self._limits)
-        try:
-            digest = next(conversation)
-            while True:
-                digest = conversation.send(self._document(digest))
-        except StopIteration as end:
-            resolved: Resolved = end.value
-            return document, resolved
+        resolved = hold(conversation, self._document)
+        for candidate in resolved.candidates:
+            if candidate.outcome and candidate.says_nydus and not isinstance(resolved.image, NydusManifest):
+                self._listener(Noticed(message=f"a Nydus image was passed over: {candidate.outcome}"))
+        return document, resolved
 
     def _document(self, name: str) -> Document:
         """Fetch a manifest or index, or take it from the cache where it is named by digest."""
@@ -303,14 +317,17 @@ class _Session:
         return document
 
     def _config(self, classified: ClassifiedManifest) -> ImageConfig | None:
-        """Fetch the image config; a missing one is noticed, not fatal: the tree does not need it."""
+        """Fetch the image config; one that cannot be had is said, not fatal: the tree does not need it.
+
+        Raises: DigestMismatch, MalformedDocument: what came is not the config.
+        """
         descriptor = classified.manifest.config
         content = self._cache.document(descriptor.digest)
         if content is None:
             try:
                 content = fetch_verified(self._backend, descriptor.digest, descriptor.size)
-            except RafsightError as error:
-                self._listener(Noticed(message=f"the image config cannot be had: {error}"))
+            except RegistryFault as error:
+                self._unread.append(UnreadPart(what="image config", why=str(error), is_missing=True))
                 return None
             self._cache.keep_document(descriptor.digest, content)
         return parse_config(content, digest=descriptor.digest, limits=self._limits)
@@ -342,11 +359,15 @@ class _Session:
         contents = Contents(tree, self._backend, parts, pool, self._limits)
         if self._layers is not None:
             contents.use_layers(self._layers.placement, self._layers)
+            self._unread += [
+                UnreadPart(what=escape(member.path), why=member.why, is_missing=False) for member in self._layers.unread
+            ]
         return Image(
             identity=identity,
             tree=tree,
             backend=self._backend,
             contents=contents,
+            unread=tuple(self._unread),
         )
 
 

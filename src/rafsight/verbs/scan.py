@@ -14,7 +14,7 @@ from rafsight.access.layers import Keep
 from rafsight.access.options import Options
 from rafsight.access.session import Image, open_image
 from rafsight.analysis.engine import Analysis
-from rafsight.analysis.inventory import Inventory
+from rafsight.analysis.inventory import Gap, GapReason, Inventory
 from rafsight.analysis.request import FileRef, ReadRequest
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.image.plan import FileRange
@@ -102,7 +102,7 @@ def _scan(image: Image, advisories: AdvisoryDatabase, listener: Listener, starte
         image=describe_image(image),
         inventory=inventory,
         findings=matched.findings,
-        gaps=(*inventory.gaps, *matched.gaps),
+        gaps=(*_unread(image), *inventory.gaps, *matched.gaps),
         unimportant=matched.hidden,
         cost=cost,
         bytes_needed=cost.bytes_needed,
@@ -110,6 +110,13 @@ def _scan(image: Image, advisories: AdvisoryDatabase, listener: Listener, starte
         started=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=time.monotonic() - started,
     )
+
+
+def _unread(image: Image) -> Iterable[Gap]:
+    """Say what could not be looked at when the image was opened."""
+    for part in image.unread:
+        reason = GapReason.UNREADABLE if part.is_missing else GapReason.UNSUPPORTED
+        yield Gap(reason=reason, subject=part.what, detail=part.why)
 
 
 def _deliver(
