@@ -245,13 +245,15 @@ def test_a_damaged_cache_is_fetched_again(rafsight, tmp_path):
     assert kept[0].read_bytes()[:1] != b"x"
 
 
-def test_ctrl_c_ends_quietly(tmp_path, database):
-    with serve_layout(PLANTED, latency=5.0) as registry:
+@pytest.mark.parametrize("mischief", [(), (Mischief(hang=20.0),)], ids=["manifest", "blobs"])
+def test_ctrl_c_ends_quietly_and_at_once(tmp_path, database, mischief):
+    """Whether the manifest or a blob is under way, nobody waits for the registry."""
+    with serve_layout(PLANTED, latency=0.0 if mischief else 5.0, mischief=mischief) as registry:
         command = [PROGRAM, "--cache-dir", tmp_path, "scan", registry.reference("v6"), "--db", database]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            time.sleep(1.5)
+            time.sleep(2.0)
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=3)
     assert process.returncode == 130, errors
     assert output == b""
     assert b"Traceback" not in errors

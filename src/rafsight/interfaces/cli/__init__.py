@@ -4,6 +4,7 @@ This module alone decides which commands there are. A command lies in a module o
 too; it is imported when it is called, never for `--help` of the whole.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
@@ -78,5 +79,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """Run the process's command line, and end the process."""
-    sys.exit(run())
+    """Run the process's command line, and end the process.
+
+    After Ctrl-C the process ends at once: everything was put in order on the way here, but for threads that wait for a
+    registry, and the interpreter would wait for them.
+    """
+    status = run()
+    if status == ExitStatus.INTERRUPTED:
+        drop_output()
+        os._exit(status)
+    sys.exit(status)
