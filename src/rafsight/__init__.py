@@ -17,6 +17,7 @@ from rafsight._version import __version__
 
 if TYPE_CHECKING:
     from rafsight.access.counting import Cost
+    from rafsight.access.download import DownloadTerms
     from rafsight.access.options import Options
     from rafsight.access.session import Image, open_image
     from rafsight.analysis.inventory import Component, Distribution, Gap, GapReason, Inventory
@@ -41,6 +42,7 @@ _HOMES: Final = {
     "Cost": "access.counting",
     "Defect": "base.errors",
     "Distribution": "analysis.inventory",
+    "DownloadTerms": "access.download",
     "ExitStatus": "base.errors",
     "FileEntry": "views.vfs",
     "Finding": "matching.finding",
@@ -73,6 +75,7 @@ __all__ = [
     "Cost",
     "Defect",
     "Distribution",
+    "DownloadTerms",
     "ExitStatus",
     "FileEntry",
     "Finding",

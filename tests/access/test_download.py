@@ -1,11 +1,16 @@
 import hashlib
 import os
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import ThreadingHTTPServer
+from threading import Thread
 
 import pytest
-from tests.access.file_server import running
+from tests.access.file_server import Handler, running
+from tests.access.registry.certificates import make_certificates
 
 from rafsight.access.download import (
     DownloadBroken,
@@ -14,17 +19,18 @@ from rafsight.access.download import (
     DownloadMissing,
     DownloadNotStored,
     DownloadRefused,
-    Terms,
+    DownloadTerms,
     Unchanged,
     UnusableUrl,
     Version,
     download,
 )
+from rafsight.access.registry.errors import UnusableEndpoint
 from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.base.events import Advanced, Finished, Started
 
 CONTENT = os.urandom(300_000)
-TERMS = Terms(retrier=Retrier(policy=RetryPolicy(attempts=3), sleep=lambda seconds: None), read_timeout=10)
+TERMS = DownloadTerms(retrier=Retrier(policy=RetryPolicy(attempts=3), sleep=lambda seconds: None), read_timeout=10)
 
 
 @pytest.fixture
@@ -205,3 +211,74 @@ def test_the_proxy_of_the_environment_is_used(server, tmp_path):
         check=True,
     )
     assert (tmp_path / "a").read_bytes() == b"through the proxy"
+
+
+def refused(url, tmp_path, **more):
+    with pytest.raises((DownloadRefused, DownloadBroken)) as caught:
+        download(url, tmp_path / "a.zip", terms=replace(TERMS, **more))
+    assert "Connection" not in str(caught.value).replace("connection", "")
+    assert "port=" not in str(caught.value)
+    return caught.value
+
+
+def test_a_name_without_address_is_said_in_plain_words(tmp_path):
+    error = refused("http://no-such-host.invalid/all.zip", tmp_path)
+    assert str(error).startswith("http://no-such-host.invalid/all.zip cannot be downloaded: the name ")
+    assert "no-such-host.invalid has no address" in str(error) or "name server" in str(error)
+
+
+def test_a_closed_port_is_said_in_plain_words(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = refused(f"http://127.0.0.1:{port}/a.zip", tmp_path)
+    assert str(error) == f"http://127.0.0.1:{port}/a.zip cannot be downloaded: connection refused"
+    assert not error.permanent
+
+
+def test_a_silent_server_is_given_up_after_the_timeout(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        error = refused(f"http://127.0.0.1:{listener.getsockname()[1]}/a.zip", tmp_path, read_timeout=0.1)
+    assert str(error).endswith(": no bytes came within the time-out")
+
+
+def test_what_breaks_off_is_said_in_plain_words(server, tmp_path):
+    server.serve("/a.zip", CONTENT, break_after=[0, 0, 0])
+    error = refused(f"{server.url}/a.zip", tmp_path)
+    assert str(error).endswith(": the connection broke in the middle of an answer")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@contextmanager
+def locked(server, certificates):
+    """Serve the same files behind TLS."""
+    guarded = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    guarded.files = server
+    guarded.socket = certificates.server.server_context().wrap_socket(guarded.socket, server_side=True)
+    thread = Thread(target=guarded.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{guarded.server_port}"
+    finally:
+        guarded.shutdown()
+        thread.join()
+        guarded.server_close()
+
+
+def test_an_authority_of_our_own_is_trusted_if_it_is_named(server, certificates, tmp_path):
+    server.serve("/a.zip", CONTENT)
+    with locked(server, certificates) as address:
+        error = refused(f"{address}/a.zip", tmp_path)
+        assert error.permanent
+        assert "cannot be downloaded: its certificate is not trusted (" in str(error)
+        terms = replace(TERMS, ca_files=(certificates.authority.certificate,))
+        assert isinstance(download(f"{address}/a.zip", tmp_path / "a.zip", terms=terms), Downloaded)
+
+
+def test_a_file_without_certificates_is_refused(certificates, tmp_path):
+    (tmp_path / "no.pem").write_text("nothing")
+    with pytest.raises(UnusableEndpoint, match=r"no\.pem"):
+        download("https://127.0.0.1:1/a", tmp_path / "a", terms=replace(TERMS, ca_files=(tmp_path / "no.pem",)))

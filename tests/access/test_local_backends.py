@@ -230,8 +230,20 @@ class TestLayout:
     def test_a_damaged_index(self, tmp_path, index):
         layout = write_layout(tmp_path, tag("a"))
         (tmp_path / "index.json").write_bytes(index)
-        with contextlib.suppress(NotFound), pytest.raises(MalformedDocument):
+        with contextlib.suppress(NotFound), pytest.raises(MalformedDocument, match=r"^index\.json \(sha256:"):
             layout.fetch_manifest("a")
+
+    def test_documents_are_called_by_their_names(self, tmp_path):
+        layout = write_layout(tmp_path, tag("v1"))
+        path = tmp_path / "blobs" / "sha256" / digest_of(MANIFEST).removeprefix("sha256:")
+        path.write_bytes(b"other")
+        with pytest.raises(DigestMismatch, match="manifest of tag v1"):
+            layout.fetch_manifest("v1")
+        os.truncate(path, 1 << 40)
+        with pytest.raises(MalformedDocument, match=r"^manifest of tag v1 \(sha256:"):
+            layout.fetch_manifest("v1")
+        with pytest.raises(MalformedDocument, match=r"^manifest \(sha256:"):
+            layout.fetch_manifest(digest_of(MANIFEST))
 
     def test_sizes_are_bounded_before_anything_is_read(self, tmp_path):
         layout = write_layout(tmp_path, tag("a"))
@@ -271,7 +283,7 @@ class TestLayout:
         os.mkfifo(store / ("1" * 64))
         (store / ("2" * 64)).mkdir()
         for number in "12":
-            with pytest.raises(NotFound, match="as a regular file"):
+            with pytest.raises(NotFound, match="is not a regular file"):
                 layout.blob_size("sha256:" + number * 64)
 
     @needs_shared

@@ -223,7 +223,7 @@ def test_damaged_chunks_are_gaps_of_a_scan_and_errors_of_cat(rafsight, tmp_path)
     assert done.returncode == 3, done.stderr
     gaps = json.loads(done.stdout)["Rafsight"]["Coverage"]["Gaps"]
     assert any("dpkg/status" in gap["Subject"] for gap in gaps)
-    assert_said(rafsight("cat", f"oci:{layout}:v6", "/var/lib/dpkg/status"), 65)
+    assert_said(rafsight("cat", f"oci:{layout}:v6", "/var/lib/dpkg/status"), 65, "while reading /var/lib/dpkg/status")
 
 
 def test_a_damaged_bootstrap_layer(rafsight, tmp_path):

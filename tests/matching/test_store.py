@@ -8,6 +8,7 @@ import time
 import pytest
 from tests.matching.support import NOW, make_database, record, write_dump, write_records
 
+from rafsight.base.errors import ExitStatus
 from rafsight.matching.builder import DUMP, RECORDS, DatabaseBuilder, DatabaseBusy, DatabaseNotWritten
 from rafsight.matching.feeds.archive import DamagedArchive
 from rafsight.matching.feeds.osv import MalformedRecord, RecordParser
@@ -297,6 +298,90 @@ def test_a_record_too_large_to_keep_is_left_out(tmp_path):
     result = import_advisories([write_records(tmp_path / "r", [huge, record("P-2")])], path, now=NOW)
     assert result.imported[0].source.malformed_count == 1
     assert ask(path, "demo", "1.0") == [("P-2", "2.0")]
+
+
+def test_a_record_is_there_once_and_the_newest_one_stays_wherever_it_came_from(tmp_path):
+    database = tmp_path / "advisories.db"
+
+    def changed(moment, fixed):
+        return record("P-1", modified=moment, events=[{"introduced": "0"}, {"fixed": fixed}])
+
+    newer = write_dump(tmp_path / "PyPI" / "all.zip", [changed("2026-03-01T00:00:00.5Z", "3"), record("P-2")])
+    older = write_records(tmp_path / "own", [changed("2026-03-01T00:00:00Z", "2")])
+    import_advisories([newer], database, now=NOW)
+    import_advisories([older], database, now=NOW)
+    assert ask(database, "demo", "1.0") == [("P-1", "3"), ("P-2", "2.0")]
+    import_advisories([newer, older], database, now=NOW)
+    assert ask(database, "demo", "1.0") == [("P-1", "3"), ("P-2", "2.0")]
+    for path in older.iterdir():
+        path.unlink()
+    write_records(older, [changed("2026-04-01T02:00:00+02:00", "4")])
+    import_advisories([older], database, now=NOW)
+    import_advisories([newer], database, now=NOW)
+    assert ask(database, "demo", "1.0") == [("P-1", "4"), ("P-2", "2.0")]
+    write_dump(newer, [record("P-1", modified="2026-03-31T00:00:00Z", withdrawn="2026-03-31T00:00:00Z"), record("P-2")])
+    import_advisories([newer], database, now=NOW)
+    assert ask(database, "demo", "1.0") == [("P-1", "4"), ("P-2", "2.0")]
+    write_dump(newer, [record("P-1", modified="2026-04-02T00:00:00Z", withdrawn="2026-04-02T00:00:00Z"), record("P-2")])
+    import_advisories([newer], database, now=NOW)
+    assert ask(database, "demo", "1.0") == [("P-2", "2.0")]
+
+
+def test_the_same_records_under_another_name_count_once(tmp_path):
+    database = tmp_path / "advisories.db"
+    both = record("GHSA-1", "npm")
+    both["affected"] += record("GHSA-1", "PyPI")["affected"]
+    records = [both, record("N-2", "npm")]
+    dump = write_dump(tmp_path / "npm" / "all.zip", records)
+    assert import_advisories([dump], database, now=NOW).status.record_count == 2
+    copies = [write_dump(tmp_path / "download.zip", records), write_records(tmp_path / "folder", records)]
+    for copy in copies:
+        assert import_advisories([copy], database, now=NOW).status.record_count == 2
+    status = import_advisories([dump], database, now=NOW).status
+    assert status.record_count == 2
+    assert [(item.name, item.record_count) for item in status.sources] == [("npm", 2), (str(copies[1]), 1)]
+
+
+def test_a_dump_that_lost_records_to_another_source_is_asked_for_as_a_whole_again(tmp_path):
+    database = tmp_path / "advisories.db"
+    source = SourceFacts(
+        kind=DUMP, name="PyPI", location="x", sha256="", imported="", newest="", record_count=0, etag="7"
+    )
+    with DatabaseBuilder(database, now="2026-01-01T00:00:00Z") as builder:
+        with builder.source(source) as writer:
+            for name in ("P-1", "P-2"):
+                writer.add(RecordParser(now=NOW).parse(json.dumps(record(name)).encode(), "it"))
+        builder.finish()
+    other = import_advisories([write_records(tmp_path / "r", [record("P-3")])], database, now=NOW).status
+    assert [(item.record_count, item.etag) for item in other.sources] == [(2, "7"), (1, "")]
+    taken = import_advisories([write_records(tmp_path / "s", [record("P-1")])], database, now=NOW).status
+    assert [(item.record_count, item.etag) for item in taken.sources] == [(1, ""), (1, ""), (1, "")]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from rafsight.interfaces.cli import run
+sys.exit(run(["db", "import", sys.argv[2], "--db", sys.argv[3]]))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 10_000, 100_000, 2_000_000])
+def test_a_disk_that_is_full_at_any_time_is_no_defect(tmp_path, room):
+    """The bound on the size of a file makes SQLite see what it sees on a full disk."""
+    import random
+
+    random.seed(1)
+    records = [record(f"P-{number}", details=random.randbytes(8000).hex()) for number in range(400)]
+    dump = write_dump(tmp_path / "PyPI" / "all.zip", records)
+    database = tmp_path / "db" / "advisories.db"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(room), str(dump), str(database)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitStatus.HOST, done.stderr
+    assert f"the advisory database {database} cannot be written: " in " ".join(done.stderr.split())
+    assert list(database.parent.iterdir()) == []
 
 
 class Stopped(KeyboardInterrupt):

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from tests.reports import samples
 
 from rafsight.base.errors import ExitStatus
 from rafsight.matching.finding import Severity
-from rafsight.reports.selection import count_severities, filter_findings, is_complete
+from rafsight.reports.selection import count_severities, filter_findings, is_complete, listed_findings
 from rafsight.reports.severities import UnknownSeverity, parse_severities
 
 
@@ -33,6 +35,23 @@ def test_filters_add_up():
     assert twice.hidden_count + len(twice.findings) == len(samples.PLANTED.findings)
 
 
+def test_exploited_flaws_that_are_left_out_are_remembered():
+    once = filter_findings(samples.PLANTED, severities=frozenset({Severity.LOW, Severity.MEDIUM}))
+    assert once.hidden_exploited == ("CVE-2024-2961",)
+    assert filter_findings(once, severities=frozenset()).hidden_exploited == ("CVE-2024-2961",)
+    assert filter_findings(samples.PLANTED, ignore_unfixed=True).hidden_exploited == ()
+
+
+def test_unimportant_flaws_pass_the_filters_too_before_they_are_listed():
+    low = samples.finding(samples.OPENSSL, "CVE-2007-6755", Severity.LOW)
+    high = samples.finding(samples.OPENSSL, "CVE-2007-6756", Severity.HIGH)
+    report = replace(samples.CLEAN, unimportant=(low, high))
+    silent = filter_findings(report, severities=frozenset({Severity.HIGH}))
+    assert (silent.unimportant, listed_findings(silent), silent.hidden_count) == ((low, high), (), 0)
+    shown = filter_findings(report, severities=frozenset({Severity.HIGH}), show_unimportant=True)
+    assert (shown.findings, listed_findings(shown), shown.hidden_count) == ((), (high,), 1)
+
+
 def test_no_filter_changes_nothing():
     assert filter_findings(samples.PLANTED) == samples.PLANTED
 
@@ -53,3 +72,8 @@ def test_other_words_are_refused(text):
         parse_severities(text)
     assert caught.value.exit_status == ExitStatus.USAGE
     assert str(caught.value).isprintable()
+
+
+def test_a_wrong_word_is_said_as_it_was_typed():
+    with pytest.raises(UnknownSeverity, match="'banana' is not a severity"):
+        parse_severities("high, banana")

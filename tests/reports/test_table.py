@@ -10,6 +10,7 @@ from tests.reports.golden_text import expect
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import GapReason
+from rafsight.reports.paint import Style
 from rafsight.reports.selection import filter_findings
 from rafsight.reports.table import GAP_WORDS, describe_cost, render_table
 
@@ -130,7 +131,10 @@ def test_clean_says_so():
 
 def test_clean_with_gaps_says_both():
     text = render(samples.CLEAN_WITH_GAPS)
-    assert "No vulnerabilities found." in text
+    assert "No vulnerabilities found." not in text
+    assert "No vulnerabilities found in what was looked at." in text
+    coloured = render(samples.CLEAN_WITH_GAPS, colour=True)
+    assert f"\x1b[{Style.WARNING}mNo vulnerabilities found in what was looked at." in coloured
     assert "4 things were not looked at: see the end." in text
 
 
@@ -141,10 +145,28 @@ def test_without_a_database_nothing_is_called_clean():
 
 
 def test_filters_are_said():
-    nothing = render(filter_findings(samples.PLANTED, severities=frozenset()))
+    nothing = render(filter_findings(replace(samples.PLANTED, gaps=()), severities=frozenset()))
     assert "No vulnerability passes the filters." in nothing
     assert "18 more were left out by filters." in nothing
     assert "No vulnerabilities found" not in nothing
+    partly = render(filter_findings(samples.PLANTED, severities=frozenset()))
+    assert "No vulnerability in what was looked at passes the filters." in partly
+
+
+def test_an_image_of_which_nothing_could_be_read_never_looks_clean():
+    empty = replace(samples.CLEAN, inventory=replace(samples.CLEAN.inventory, components=()))
+    gap = samples.Gap(reason=GapReason.UNREADABLE, subject="/var/lib/dpkg/status", detail="The digest differs.")
+    text = render(replace(empty, gaps=(gap,)), colour=True)
+    assert f"\x1b[{Style.ALARM}mNothing could be looked at" in text
+    assert "No vulnerabilities found" not in text
+    assert "Nothing could be looked at" not in render(replace(samples.CLEAN, gaps=(gap,)))
+    assert "Nothing could be looked at" not in render(replace(empty, gaps=samples.GAPS))
+
+
+def test_exploited_flaws_that_filters_hide_are_named():
+    medium = filter_findings(samples.PLANTED, severities=frozenset({samples.Severity.LOW}))
+    assert "Known to be exploited, but left out by filters: CVE-2024-2961." in render(medium)
+    assert "left out by filters: CVE" not in render(samples.PLANTED)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +175,7 @@ def test_filters_are_said():
         (14, 812_345, 61_200_000, "812.3 kB of 61.2 MB (1.3%) fetched in 14 requests and 0.83 s"),
         (1, 100, 61_200_000, "100 B of 61.2 MB (less than 0.1%) fetched in 1 request and 0.83 s"),
         (0, 0, 1000, "0 B of 1.0 kB (0%) fetched in 0 requests and 0.83 s"),
-        (3, 1200, 1000, "1.2 kB of 1.0 kB (120.0%) fetched in 3 requests and 0.83 s"),
+        (3, 1200, 1000, "1.2 kB of 1.0 kB fetched in 3 requests and 0.83 s"),
         (3, 1200, 0, "1.2 kB fetched in 3 requests and 0.83 s"),
     ],
 )
@@ -189,6 +211,21 @@ def test_unimportant_flaws_are_counted_and_not_listed():
     text = render(replace(samples.PLANTED, unimportant=(flaw,)))
     assert "1 flaw is unimportant by the distribution's own word" in text
     assert "CVE-2007-6755" not in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_unimportant_flaws_are_listed_on_demand_and_marked(width):
+    flaw = samples.finding(samples.OPENSSL, "CVE-2007-6755", samples.Severity.LOW)
+    report = filter_findings(replace(samples.CLEAN, unimportant=(flaw,)), show_unimportant=True)
+    text = " ".join(render(report, width).split())
+    assert "No vulnerabilities found." in text
+    assert "1 flaw is unimportant by the distribution's own word and marked, and not counted." in text
+    assert "CVE-2007-6755" in text
+    assert "0 vulnerabilities: none. 1 unimportant." in text
+    assert re.search("CVE-2007-6755.* unimportant", text)
+    both = render(replace(report, findings=samples.PLANTED.findings), 200)
+    assert "18 vulnerabilities found." in both
+    assert len(re.findall("^ +unimportant", both, re.MULTILINE)) == 1
 
 
 def test_a_fix_says_where_it_is_to_be_had():

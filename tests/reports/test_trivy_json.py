@@ -7,6 +7,7 @@ from tests.reports import samples
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import Ecosystem
+from rafsight.reports.selection import filter_findings
 from rafsight.reports.trivy_json import _split, render_json
 
 CREATED = "2026-11-23T22:50:00Z"
@@ -286,3 +287,19 @@ def test_an_image_of_no_size_has_no_ratio():
 def test_versions_come_apart_as_trivy_has_them(ecosystem, version, epoch, upstream, release):
     component = replace(samples.OPENSSL, ecosystem=ecosystem)
     assert _split(component, version) == {"Epoch": epoch, "Version": upstream, "Release": release}
+
+
+def test_exploited_flaws_that_filters_hide_are_named():
+    filtered = filter_findings(samples.PLANTED, severities=frozenset({samples.Severity.LOW}))
+    coverage = json.loads(render_json(filtered, created="x"))["Rafsight"]["Coverage"]
+    assert coverage["HiddenExploited"] == ["CVE-2024-2961"]
+    assert json.loads(render_json(samples.PLANTED, created="x"))["Rafsight"]["Coverage"]["HiddenExploited"] == []
+
+
+def test_unimportant_flaws_are_listed_on_demand_and_marked():
+    flaw = samples.finding(samples.OPENSSL, "CVE-2007-6755", samples.Severity.LOW)
+    report = filter_findings(replace(samples.PLANTED, unimportant=(flaw,)), show_unimportant=True)
+    results = json.loads(render_json(report, created="x"))["Results"]
+    marked = [one for one in results[0]["Vulnerabilities"] if one.get("Custom", {}).get("Unimportant")]
+    assert [one["VulnerabilityID"] for one in marked] == ["CVE-2007-6755"]
+    assert "CVE-2007-6755" not in render_json(replace(samples.PLANTED, unimportant=(flaw,)), created="x")

@@ -6,7 +6,7 @@ from tests.access.file_server import running
 from tests.matching.support import NOW, component, distribution, match_in, record, write_dump, write_records
 from tests.shared import SHARED, needs_shared
 
-from rafsight.access.download import DownloadMissing, Terms
+from rafsight.access.download import DownloadMissing, DownloadTerms
 from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.base.events import Advanced, Finished, Noticed, Started
 from rafsight.matching.feeds.archive import DamagedArchive
@@ -22,8 +22,9 @@ from rafsight.verbs.advisories import (
     update_advisories,
 )
 
+FIXED_AFTER = {"NSWG-ECO-23": ("0.3.3", "0.3.4"), "NSWG-ECO-24": ("0.3.2", "0.3.3")}
 KEV = {"catalogVersion": "1", "dateReleased": "2026-01-27T00:00:00Z", "vulnerabilities": [{"cveID": "CVE-2020-0001"}]}
-TERMS = Terms(retrier=Retrier(policy=RetryPolicy(attempts=2), sleep=lambda seconds: None), read_timeout=10)
+TERMS = DownloadTerms(retrier=Retrier(policy=RetryPolicy(attempts=2), sleep=lambda seconds: None), read_timeout=10)
 DEMO = Path(__file__).resolve().parents[2] / "src" / "rafsight" / "testing" / "data" / "advisories"
 
 
@@ -69,7 +70,9 @@ class TestImport:
         assert finding.known_exploited
 
     def test_malformed_records_are_counted_and_said_and_end_nothing(self, tmp_path):
-        place = write_records(tmp_path / "r", [record("P-1"), {"id": 1}, record("P-2"), {}])
+        place = write_records(
+            tmp_path / "r", [record("P-1"), {"id": 1, "modified": ""}, record("P-2"), {"id": "x", "affected": []}]
+        )
         events = []
         result = import_advisories([place], tmp_path / "a.db", listener=events.append, now=NOW)
         (imported,) = result.imported
@@ -77,6 +80,29 @@ class TestImport:
         assert [problem.partition(" ")[0] for problem in imported.problems] == ["0001.json", "0003.json"]
         (notice,) = [event for event in events if isinstance(event, Noticed)]
         assert notice.message.startswith("2 records")
+
+    def test_one_malformed_record_is_said_as_one(self, tmp_path):
+        place = write_records(tmp_path / "r", [record("P-1"), {"id": 1, "modified": ""}])
+        events = []
+        import_advisories([place], tmp_path / "a.db", listener=events.append, now=NOW)
+        (notice,) = [event for event in events if isinstance(event, Noticed)]
+        assert notice.message.startswith(f"1 record of {place} was left out: 0001.json is no OSV record: ")
+
+    def test_json_that_is_no_record_is_skipped_and_leaves_no_source(self, tmp_path):
+        tree = tmp_path / "tree"
+        write_dump(tree / "npm" / "all.zip", [record("N-1", "npm")])
+        (tree / "counts.json").write_text('{"by_ecosystem": {"npm": 1}}')
+        events = []
+        result = import_advisories([tree], tmp_path / "a.db", listener=events.append, now=NOW)
+        assert sources(result.status) == [("dump", "npm", 1)]
+        assert [item.source.name for item in result.imported] == ["npm"]
+        (notice,) = [event for event in events if isinstance(event, Noticed)]
+        assert notice.message == f"1 file in {tree} is no advisory and was skipped: counts.json"
+
+    def test_json_that_is_no_record_is_malformed_in_a_dump(self, tmp_path):
+        dump = write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm"), {"id": "N-2"}])
+        (source,) = import_advisories([dump], tmp_path / "a.db", now=NOW).status.sources
+        assert (source.record_count, source.malformed_count) == (1, 1)
 
     def test_long_imports_tell_how_far_they_are(self, tmp_path):
         events = []
@@ -296,6 +322,11 @@ class TestDemo:
             assert item["at_least"] is None or item["at_least"] in found
         assert all(finding.severity for finding in result.findings)
 
+    def test_the_flaws_of_marked_have_their_fixes(self, demo_database):
+        found = match_in(demo_database, component("npm", "marked", "0.3.2")).findings
+        fixes = {finding.id: finding.fixed_versions for finding in found}
+        assert fixes == {"CVE-2015-1370": ("0.3.3",), "CVE-2015-8854": ("0.3.4",)}
+
     @needs_shared
     def test_its_ranges_are_those_of_the_public_records(self):
         """Compare with the collected corpus wherever that has the same flaw of the same package."""
@@ -320,7 +351,12 @@ class TestDemo:
                             ):
                                 if public["id"].startswith("CVE-"):
                                     continue  # another database's view, with other bounds
-                                assert bounds(item) == bounds(public), (item["id"], public["id"])
+                                if item["id"] in FIXED_AFTER:  # the data name the last affected version only
+                                    last, first = FIXED_AFTER[item["id"]]
+                                    assert bounds(public) == [("introduced", "0"), ("last_affected", last)]
+                                    assert bounds(item) == [("fixed", first), ("introduced", "0")]
+                                else:
+                                    assert bounds(item) == bounds(public), (item["id"], public["id"])
                                 compared += 1
         assert compared >= 28
 

@@ -27,6 +27,30 @@ class NotFound(RegistryFault):
     exit_status = ExitStatus.NOT_FOUND
 
 
+class NoSuchFile(NotFound):
+    """A folder of this machine has no such file."""
+
+    code = "no-such-file"
+    template = "{place} has no {what}"
+    remedy = "Check the path; the blobs of a boot:FILE image lie in the folder that --blob-dir names."
+
+
+class NotRegular(NotFound):
+    """What should be a file of this machine is a folder, a device or a pipe."""
+
+    code = "not-a-regular-file"
+    template = "{what} in {place} is not a regular file"
+    remedy = "Name the file itself: boot:FILE for a bootstrap, oci:DIR for the folder of an OCI layout."
+
+
+class NoSuchTag(NotFound):
+    """An OCI layout has no image of that name."""
+
+    code = "no-such-tag"
+    template = "{place} has no {what}"
+    remedy = "Name one of its tags, oci:DIR:TAG, or a digest, oci:DIR@DIGEST."
+
+
 class DigestMismatch(ImageFault):
     """Bytes are not those that their digest names."""
 

@@ -123,6 +123,7 @@ def _registry_backend(reference: RegistryReference, options: Options, meter: Met
         plain_http=options.plain_http,
         insecure=options.insecure,
         ca_files=options.ca_files,
+        default_ca_file=Path(file) if (file := options.environment.get("SSL_CERT_FILE")) else None,
         certificate=options.certificate,
         key=options.key,
         proxies=proxies_from_environment(options.environment),

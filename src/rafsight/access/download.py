@@ -22,6 +22,8 @@ from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.base.units import GiB, MiB
 
 if TYPE_CHECKING:
+    import ssl
+
     import urllib3
 
 _PIECE: Final = 1 * MiB
@@ -109,7 +111,7 @@ class Downloaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class DownloadTerms:
     """How a file may be downloaded."""
 
     size_limit: int = 8 * GiB
@@ -117,11 +119,18 @@ class Terms:
     """[s]"""
     read_timeout: float = 60.0
     """[s] between two pieces."""
+    ca_files: tuple[Path, ...] = ()
+    """PEM files, trusted beside the system's own."""
     retrier: Retrier = field(default_factory=Retrier)
 
 
 def download(
-    url: str, target: Path, *, known: Version | None = None, terms: Terms | None = None, listener: Listener = silent
+    url: str,
+    target: Path,
+    *,
+    known: Version | None = None,
+    terms: DownloadTerms | None = None,
+    listener: Listener = silent,
 ) -> Downloaded | Unchanged:
     """Download a file, or learn that it has not changed.
 
@@ -131,9 +140,10 @@ def download(
         known: the version that the caller has; if it is still current, nothing is downloaded.
         terms: bounds and patience.
         listener: told about the bytes.
-    Raises: UnusableUrl, DownloadMissing, DownloadRefused, DownloadBroken, DownloadBusy, DownloadNotStored.
+    Raises: UnusableUrl, UnusableEndpoint: a file of `terms.ca_files` holds no certificates; DownloadMissing,
+        DownloadRefused, DownloadBroken, DownloadBusy, DownloadNotStored.
     """
-    terms = terms or Terms()
+    terms = terms or DownloadTerms()
     _check_url(url)
     with _storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +187,7 @@ class _Transfer:
     url: str
     target: Path
     known: Version
-    terms: Terms
+    terms: DownloadTerms
     listener: Listener
 
     @property
@@ -246,6 +256,8 @@ class _Transfer:
 
     def _receive(self, answer: "urllib3.BaseHTTPResponse", offset: int, total: int | None, version: Version) -> None:
         """Write the body to the part file, from its place on."""
+        from http.client import HTTPException
+
         import urllib3
 
         operation = f"download {self.url}"
@@ -264,8 +276,8 @@ class _Transfer:
                         file.write(piece)
                         file.flush()
                         self.listener(Advanced(operation=operation, amount=len(piece)))
-        except urllib3.exceptions.HTTPError as error:
-            raise DownloadBroken(url=self.url, reason=str(error)) from None
+        except (urllib3.exceptions.HTTPError, HTTPException) as error:
+            raise _fault(error, self.url) from None
         finally:
             self.listener(Finished(operation=operation))
         if total is not None and offset != total:
@@ -297,12 +309,12 @@ def _resumable_mark(version: Version) -> str:
 
 
 @contextmanager
-def _answer(url: str, headers: Mapping[str, str], terms: Terms) -> Iterator["urllib3.BaseHTTPResponse"]:
+def _answer(url: str, headers: Mapping[str, str], terms: DownloadTerms) -> Iterator["urllib3.BaseHTTPResponse"]:
     """Ask for a file, follow redirects, and yield the answer with its body still to be read.
 
-    Raises: DownloadBroken, DownloadRefused.
+    Raises: DownloadBroken, DownloadRefused, UnusableEndpoint.
     """
-    import urllib3
+    from rafsight.access.registry.faults import LIBRARY_FAULTS
 
     for _ in range(_REDIRECTS):
         manager = _manager(url, terms)
@@ -310,10 +322,8 @@ def _answer(url: str, headers: Mapping[str, str], terms: Terms) -> Iterator["url
             answer = manager.request(
                 "GET", url, headers=dict(headers), preload_content=False, redirect=False, retries=False
             )
-        except urllib3.exceptions.SSLError as error:
-            raise DownloadRefused(url=url, reason=str(error)) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise DownloadBroken(url=url, reason=str(error)) from None
+        except LIBRARY_FAULTS as error:
+            raise _fault(error, url) from None
         location = answer.headers.get("location", "")
         try:
             if answer.status not in (301, 302, 303, 307, 308) or not location:
@@ -330,13 +340,42 @@ def _answer(url: str, headers: Mapping[str, str], terms: Terms) -> Iterator["url
     raise DownloadRefused(url=url, reason="it redirects without end")
 
 
-def _manager(url: str, terms: Terms) -> "urllib3.PoolManager":
+def _fault(error: BaseException, url: str) -> RegistryFault:
+    """Make our error from the library's, in the words of the registry client."""
+    from rafsight.access.registry.errors import RegistryUnknown
+    from rafsight.access.registry.faults import fault_from
+
+    fault = fault_from(error, url)
+    if isinstance(fault, RegistryUnknown):
+        reason = f"the name {fault.details['host']} has no address"
+    else:
+        reason = str(fault.details.get("why") or fault)
+    return (DownloadRefused if fault.permanent else DownloadBroken)(url=url, reason=reason)
+
+
+def _trust(host: str, terms: DownloadTerms) -> "ssl.SSLContext":
+    """Make the TLS context for a host: as for the hosts that a registry sends us to."""
+    from rafsight.access.registry.endpoint import Endpoint
+    from rafsight.access.registry.tls import make_context
+
+    default = os.environ.get("SSL_CERT_FILE")
+    endpoint = Endpoint(
+        host=f"[{host}]" if ":" in host else host,
+        repository="advisories",  # only names need one
+        ca_files=terms.ca_files,
+        default_ca_file=Path(default) if default else None,
+    )
+    return make_context(endpoint, at_home=False)
+
+
+def _manager(url: str, terms: DownloadTerms) -> "urllib3.PoolManager":
     import urllib3
 
     parts = urlsplit(url)
     timeout = urllib3.Timeout(connect=terms.connect_timeout, read=terms.read_timeout)
     proxy = proxies_from_environment(os.environ).find(parts.scheme, parts.hostname or "", parts.port)
+    context = _trust(parts.hostname or "", terms) if parts.scheme == "https" else None
     if proxy is None:
-        return urllib3.PoolManager(timeout=timeout)
+        return urllib3.PoolManager(timeout=timeout, ssl_context=context)
     headers = urllib3.make_headers(proxy_basic_auth=proxy.user) if proxy.user else None
-    return urllib3.ProxyManager(proxy.url, proxy_headers=headers, timeout=timeout)
+    return urllib3.ProxyManager(proxy.url, proxy_headers=headers, timeout=timeout, ssl_context=context)

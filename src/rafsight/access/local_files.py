@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rafsight.access.backend import NotFound, ShortRead
+from rafsight.access.backend import NoSuchFile, NotRegular, ShortRead
 from rafsight.access.counting import Meter
 from rafsight.base.errors import ExitStatus, RegistryFault
 from rafsight.base.units import MiB
@@ -112,12 +112,12 @@ class LocalFile:
             descriptor = os.open(path, flags)
         except OSError as error:
             if error.errno in _ABSENT:
-                raise NotFound(what=self.what, place=self.place) from None
+                raise NoSuchFile(what=self.what, place=self.place) from None
             raise Unreadable(what=self.what, place=self.place, reason=str(error.strerror)) from None
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise NotFound(what=f"{self.what} as a regular file", place=self.place)
+                raise NotRegular(what=self.what, place=self.place)
             yield descriptor, status.st_size
         finally:
             os.close(descriptor)
@@ -128,5 +128,5 @@ class LocalFile:
             return str(self.path), _FLAGS
         real = os.path.realpath(self.path)
         if not Path(real).is_relative_to(os.path.realpath(self.root)):
-            raise NotFound(what=f"{self.what} within itself (a link leads out)", place=self.place)
+            raise NoSuchFile(what=f"{self.what} within itself (a link leads out)", place=self.place)
         return real, _FLAGS | os.O_NOFOLLOW

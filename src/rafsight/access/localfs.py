@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from rafsight.access.backend import Document, NotFound
+from rafsight.access.backend import Document, NoSuchFile
 from rafsight.access.counting import Meter
 from rafsight.access.local_files import LocalFile
 from rafsight.base.digest import is_digest
@@ -35,7 +35,7 @@ class FolderBackend:
 
         Raises: NotFound.
         """
-        raise NotFound(what=f"manifest '{name}': it is a folder of blobs", place=self.place)
+        raise NoSuchFile(what=f"manifest '{name}': it is a folder of blobs", place=self.place)
 
     def fetch_range(self, digest: str, offset: int, size: int) -> bytes:
         """Read exactly `size` bytes of a blob.
@@ -65,7 +65,7 @@ class FolderBackend:
         name = digest.partition(":")[2] if digest.startswith(("sha256:", "sha512:")) else digest
         what = f"blob {name}"
         if self._directory is None or not (_BLOB_ID.match(name) or is_digest(digest)):
-            raise NotFound(what=what, place=self.place)
+            raise NoSuchFile(what=what, place=self.place)
         return LocalFile(path=self._directory / name, what=what, place=self.place)
 
 

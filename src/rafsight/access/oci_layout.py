@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from rafsight.access.backend import DigestMismatch, Document, NotFound
+from rafsight.access.backend import DigestMismatch, Document, NoSuchFile, NoSuchTag, NotFound
 from rafsight.access.counting import Meter
 from rafsight.access.local_files import LocalFile
 from rafsight.base.digest import digest_of, hasher_for, is_digest
@@ -45,7 +45,7 @@ class LayoutBackend:
         Raises: NotFound, DigestMismatch, MalformedDocument, UnsupportedFormat, Unreadable.
         """
         if is_digest(name):
-            return self._document(name, "")
+            return self._document(name, "", "manifest")
         index, content = self._index()
         if name:
             descriptor = self._find(index, name)
@@ -55,7 +55,9 @@ class LayoutBackend:
             return Document(media_type=media_types.OCI_INDEX, digest=index.digest, content=content)
         else:
             descriptor = self._find(index, DEFAULT_TAG)
-        return self._document(descriptor.digest, descriptor.media_type)
+        tag = name or next(iter(_names(descriptor)), "")
+        called = f"manifest of tag {tag}" if tag else "manifest"
+        return self._document(descriptor.digest, descriptor.media_type, called)
 
     def tags(self) -> tuple[str, ...]:
         """List the tags, in the order of the index.
@@ -92,23 +94,23 @@ class LayoutBackend:
     def _blob(self, digest: str) -> LocalFile:
         what = f"blob {digest}"
         if not is_digest(digest):
-            raise NotFound(what=what, place=self.place)
+            raise NoSuchFile(what=what, place=self.place)
         algorithm, _, name = digest.partition(":")
         return self._file(f"blobs/{algorithm}/{name}", what)
 
     def _file(self, path: str, what: str) -> LocalFile:
         return LocalFile(path=self._directory / path, what=what, place=self.place, root=self._directory)
 
-    def _document(self, digest: str, media_type: str) -> Document:
+    def _document(self, digest: str, media_type: str, called: str) -> Document:
         """Read a document by its digest and verify it."""
-        content = self._read(self._blob(digest), digest, self._limits.index_size)
+        content = self._read(self._blob(digest), f"{called} ({digest})", self._limits.index_size)
         hasher = hasher_for(digest)
         hasher.update(content)
         actual = f"{digest.partition(':')[0]}:{hasher.hexdigest()}"
         if actual != digest:
-            raise DigestMismatch(what="manifest", place=self.place, expected=digest, actual=actual)
+            raise DigestMismatch(what=called, place=self.place, expected=digest, actual=actual)
         if not media_type:
-            media_type = parse_document(content, digest=digest, limits=self._limits).media_type
+            media_type = parse_document(content, digest=digest, name=called, limits=self._limits).media_type
         return Document(media_type=media_type, digest=digest, content=content)
 
     def _read(self, file: LocalFile, name: str, max_size: int) -> bytes:
@@ -122,7 +124,11 @@ class LayoutBackend:
         content = self._read(self._file("index.json", "index.json"), "index.json", self._limits.index_size)
         self._check_version()
         index = parse_document(
-            content, media_type=media_types.OCI_INDEX, digest=digest_of(content), limits=self._limits
+            content,
+            media_type=media_types.OCI_INDEX,
+            digest=digest_of(content),
+            name="index.json",
+            limits=self._limits,
         )
         assert isinstance(index, Index)  # parse_document keeps to the media type or raises
         return index, content
@@ -150,7 +156,7 @@ class LayoutBackend:
             tags = list(dict.fromkeys(one for descriptor in index.manifests for one in _names(descriptor)[:1]))
             more = "" if len(tags) <= _TAGS_SHOWN else f" and {len(tags) - _TAGS_SHOWN} more"
             what = f"tag '{name}' (its tags: {', '.join(tags[:_TAGS_SHOWN]) or 'none'}{more})"
-        raise NotFound(what=what, place=self.place)
+        raise NoSuchTag(what=what, place=self.place)
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ from rafsight.image.tree import ImageTree
 
 READ_AHEAD: Final = 16 * MiB
 """[bytes] content of one file that `read_file` plans at a time."""
+PIECE: Final = 1 * MiB
+"""[bytes] that `read_file` hands over at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +108,23 @@ class Image:
         Raises: RegistryFault, ImageFault.
         """
         size = int(self.tree.entries.size[row])
-        for offset in range(0, size, READ_AHEAD):
-            for part in self.read([FileRange(row=row, offset=offset, size=min(READ_AHEAD, size - offset))]):
-                if part.error is not None:
-                    part.error.add_note(f"while reading /{escape(self.tree.path(row))}")
-                    raise part.error
-                yield part.content
+        for start in range(0, size, READ_AHEAD):
+            end = min(start + READ_AHEAD, size)
+            pieces = [FileRange(row=row, offset=at, size=min(PIECE, end - at)) for at in range(start, end, PIECE)]
+            yield from self._in_order(pieces)
+
+    def _in_order(self, pieces: Sequence[FileRange]) -> Iterator[bytes]:
+        """Fetch pieces of one file as one plan; yield each as soon as it and all before it are there."""
+        waiting: dict[int, bytes] = {}
+        following = 0
+        for part in self.read(pieces):
+            if part.error is not None:
+                part.error.add_note(f"while reading /{escape(self.tree.path(part.wanted.row))}")
+                raise part.error
+            waiting[part.index] = part.content
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
 
 
 class Contents:

@@ -1,9 +1,9 @@
 """Building a database: records are staged, merged with what an older database keeps, and renamed into place.
 
 This module alone decides what an import replaces. A *dump* is all that a database publishes about one ecosystem: it
-replaces the ecosystem's last dump. *Records* come one by one: they replace what the same place gave before, and records
-of the same id. Everything else is kept. Whatever ends a build before its last step leaves the old database and nothing
-else.
+replaces the ecosystem's last dump. *Records* come one by one: they replace what the same place gave before. Everything
+else is kept; which of two records with the same id stays is decided by `merge`. Whatever ends a build before its last
+step leaves the old database and nothing else.
 """
 
 import fcntl
@@ -13,14 +13,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from rafsight.base.errors import HostLimit
-from rafsight.matching.advisory import Facts, ParsedRecord
+from rafsight.matching.advisory import Advisory, Facts, ParsedRecord
 from rafsight.matching.feeds.kev import Catalogue
+from rafsight.matching.grouping import cves_of
 from rafsight.matching.merge import STAGING, Replacement, merge
 from rafsight.matching.schema import (
     APPLICATION_ID,
@@ -33,6 +35,7 @@ from rafsight.matching.schema import (
     SourceFacts,
     encode_body,
 )
+from rafsight.matching.severity import is_rated
 from rafsight.matching.store import check_layout, guarded
 from rafsight.matching.versions import SCHEMES
 
@@ -41,6 +44,7 @@ RECORDS: Final = "records"
 KEV: Final = "kev"
 
 _DUMP_SHARE: Final = 0.9
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS: Final = {base: number for number, base in enumerate(sorted(SCHEMES), 1)}
 
 
@@ -92,7 +96,7 @@ class SourceWriter:
         advisory = record.advisory
         for base in record.withdrawn_from:
             if base in _NUMBERS:
-                self._stage(base, advisory.id, None)
+                self._stage(base, advisory, None)
                 tally.by_base[base] = tally.by_base.get(base, 0) + 1
         tally.withdrawn_count += bool(record.withdrawn_from)
         bases = sorted({base for base, _ in record.affected})
@@ -104,7 +108,11 @@ class SourceWriter:
             body = encode_body(advisory, facts)
             if len(body) > BODY_SIZE:
                 return False
-            staged = self._stage(base, advisory.id, body)
+            staged = self._stage(base, advisory, body)
+            if is_rated(advisory, facts):
+                self._connection.executemany(
+                    "INSERT INTO temp.staged_rating VALUES (?, ?)", ((staged, name) for name in cves_of(advisory))
+                )
             numbers: dict[Facts, int] = {item: index for index, item in enumerate(facts)}
             self._connection.executemany(
                 "INSERT INTO temp.staged_affected VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -119,10 +127,10 @@ class SourceWriter:
         tally.newest = max(tally.newest, advisory.modified)
         return True
 
-    def _stage(self, base: str, name: str, body: bytes | None) -> int:
+    def _stage(self, base: str, advisory: Advisory, body: bytes | None) -> int:
         cursor = self._connection.execute(
-            "INSERT INTO temp.staged_record (source, ecosystem, id, body) VALUES (?, ?, ?, ?)",
-            (self._number, _NUMBERS[base], name, body),
+            "INSERT INTO temp.staged_record (source, ecosystem, id, modified, body) VALUES (?, ?, ?, ?, ?)",
+            (self._number, _NUMBERS[base], advisory.id, _microseconds(advisory.modified), body),
         )
         return cursor.lastrowid or 0
 
@@ -166,6 +174,8 @@ class DatabaseBuilder:
     def source(self, source: SourceFacts) -> Iterator[SourceWriter]:
         """Stage the records of one source; an exception takes all of them back.
 
+        Raises: DatabaseNotWritten; whatever the caller's block raises.
+
         Args:
             source: kind, name and location; counts and dates are filled in. A dump that is mostly about other
                 ecosystems than its name says is taken as single records.
@@ -173,10 +183,11 @@ class DatabaseBuilder:
         connection = self._open_connection()
         number = max(self._sources, default=0) + 1
         writer = SourceWriter(connection, number)
-        connection.execute("SAVEPOINT source")
         try:
-            yield writer
-            writer.settled = self._settle(source, number, writer.tally)
+            with self._storing():
+                connection.execute("SAVEPOINT source")
+                yield writer
+                writer.settled = self._settle(source, number, writer.tally)
             self._sources[number] = writer.settled
         except BaseException:
             with suppress(sqlite3.Error):
@@ -187,13 +198,17 @@ class DatabaseBuilder:
                 connection.execute("RELEASE source")
 
     def set_catalogue(self, catalogue: Catalogue, source: SourceFacts) -> SourceFacts:
-        """Replace CISA's catalogue, and return its source with count and dates filled in."""
+        """Replace CISA's catalogue, and return its source with count and dates filled in.
+
+        Raises: DatabaseNotWritten.
+        """
         connection = self._open_connection()
-        connection.execute("DELETE FROM temp.staged_exploited")
-        connection.executemany(
-            "INSERT INTO temp.staged_exploited VALUES (?, ?, ?, ?)",
-            ((entry.id, entry.date_added, entry.due_date, entry.ransomware) for entry in catalogue.entries),
-        )
+        with self._storing():
+            connection.execute("DELETE FROM temp.staged_exploited")
+            connection.executemany(
+                "INSERT INTO temp.staged_exploited VALUES (?, ?, ?, ?)",
+                ((entry.id, entry.date_added, entry.due_date, entry.ransomware) for entry in catalogue.entries),
+            )
         self._sources = {number: facts for number, facts in self._sources.items() if facts.kind != KEV}
         settled = replace(source, newest=catalogue.released, record_count=len(catalogue.entries), imported=self._now)
         self._sources[max(self._sources, default=0) + 1] = settled
@@ -205,8 +220,8 @@ class DatabaseBuilder:
         Raises: DatabaseNotWritten, DatabaseDamaged, DatabaseTooNew: the present database is no database; it stays.
         """
         connection = self._open_connection()
-        kept = self._attach_present(connection)
         try:
+            kept = self._attach_present(connection)
             merge(connection, Replacement(sources=self._sources, ecosystems=_NUMBERS, kept=kept, now=self._now))
             connection.execute("COMMIT")
             connection.close()
@@ -231,6 +246,10 @@ class DatabaseBuilder:
             raise DatabaseBusy(directory=str(self._path.parent)) from error
         except OSError as error:
             raise DatabaseNotWritten(path=str(self._path), reason=str(error)) from error
+        with self._storing():
+            self._prepare()
+
+    def _prepare(self) -> None:
         connection = sqlite3.connect(f"{self._part.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)
         self._connection = connection
         connection.executescript(
@@ -239,6 +258,21 @@ class DatabaseBuilder:
             f"PRAGMA user_version = {SCHEMA_VERSION};" + TABLES + STAGING
         )
         connection.execute("BEGIN")
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Turn SQLite's complaints about the place into ours: nothing is read yet that others wrote.
+
+        Raises: DatabaseNotWritten.
+        """
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.InternalError) as error:
+            raise DatabaseNotWritten(path=str(self._path), reason=str(error)) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # the others are our own mistakes
+                raise
+            raise DatabaseNotWritten(path=str(self._path), reason=str(error)) from error
 
     def _open_connection(self) -> sqlite3.Connection:
         assert self._connection is not None, "a builder is used inside its with block, until finish"
@@ -303,6 +337,15 @@ class DatabaseBuilder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _microseconds(moment: str) -> int:
+    """Return a date in RFC 3339 as [µs] since 1970; what is none is older than everything."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return 0
+    return ((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _synchronise(path: Path) -> None:

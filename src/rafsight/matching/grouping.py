@@ -70,6 +70,14 @@ def identities(advisory: Advisory, facts: Facts) -> Sequence[Sequence[str]]:
     return [(advisory.id, *advisory.aliases, *joined)]
 
 
+def cves_of(advisory: Advisory) -> tuple[str, ...]:
+    """Return the CVEs that a record as a whole is about, as its id, aliases or only upstream; an erratum is of none."""
+    if is_bundle(advisory.id):
+        return ()
+    upstream = _cves(advisory.upstream)
+    return _cves((advisory.id, *advisory.aliases, *(upstream if len(upstream) == 1 else ())))
+
+
 def _cves(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if is_cve(name)))
 

@@ -2,6 +2,7 @@
 
 This module alone decides what a path means to an import: a zip of an ecosystem, a folder of zips or records, a single
 record, CISA's catalogue (known by its content). A malformed record is counted, named and left out; it ends nothing.
+JSON beside the records that is no record at all is passed over.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from rafsight.base.units import MiB
 from rafsight.matching.builder import DUMP, KEV, RECORDS, DatabaseBuilder, SourceWriter
 from rafsight.matching.feeds.archive import MEMBER_SIZE, Member, read_members
 from rafsight.matching.feeds.kev import looks_like_catalogue, parse_catalogue
-from rafsight.matching.feeds.osv import MalformedRecord, RecordParser
+from rafsight.matching.feeds.osv import MalformedRecord, RecordParser, is_foreign
 from rafsight.matching.schema import SourceFacts
 from rafsight.matching.versions import SCHEMES
 
@@ -103,11 +104,13 @@ class Importer:
 
     def _take_members(self, builder: DatabaseBuilder, source: SourceFacts, members: Iterator[Member]) -> None:
         operation = f"import {source.location}"
+        foreign: list[str] = []
         self._listener(Started(operation=operation, title=f"importing {source.location}", unit="records"))
         try:
             with builder.source(source) as writer:
                 for count, member in enumerate(members, 1):
-                    self._take_member(writer, member)
+                    if not self._take_member(writer, member, lenient=source.kind == RECORDS):
+                        foreign.append(member.name)
                     if count % _STEP == 0:
                         self._listener(Advanced(operation=operation, amount=_STEP))
         finally:
@@ -115,24 +118,38 @@ class Importer:
         settled = writer.settled or source
         problems = tuple(writer.tally.problems)
         if problems:
-            total = settled.malformed_count
-            self._listener(
-                Noticed(message=f"{total} records of {source.location} were left out; the first: {problems[0]}")
-            )
+            left_out = _counted(settled.malformed_count, "record of", "records of")
+            verb = "was" if settled.malformed_count == 1 else "were"
+            self._notice(f"{left_out} {source.location} {verb} left out", problems[0], settled.malformed_count)
+        if foreign:
+            skipped = _counted(len(foreign), "file in", "files in")
+            verb = "is no advisory and was" if len(foreign) == 1 else "are no advisories and were"
+            self._notice(f"{skipped} {source.location} {verb} skipped", foreign[0], len(foreign))
         self.imported.append(ImportedSource(source=settled, problems=problems))
 
-    def _take_member(self, writer: SourceWriter, member: Member) -> None:
+    def _notice(self, what: str, first: str, count: int) -> None:
+        self._listener(Noticed(message=f"{what}: {first}" if count == 1 else f"{what}; the first: {first}"))
+
+    def _take_member(self, writer: SourceWriter, member: Member, *, lenient: bool) -> bool:
+        """Take one file; False if it is to be passed over: lenient, and no record at all."""
         problem = member.problem and f"{member.name}: {member.problem}"
         if not problem:
             try:
                 if not writer.add(self._parser.parse(member.content, member.name)):
                     problem = f"{member.name}: it says more than a record can"
             except MalformedRecord as error:
+                if lenient and is_foreign(member.content):
+                    return False
                 problem = str(error)
         if problem:
             writer.tally.malformed_count += 1
             if len(writer.tally.problems) < _PROBLEMS_KEPT:
                 writer.tally.problems.append(problem)
+        return True
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _facts(file: AdvisoryFile, *, name: str) -> SourceFacts:

@@ -6,12 +6,13 @@ image.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Ecosystem, Gap, Inventory
 from rafsight.matching.distributions import UBUNTU_PRO
+from rafsight.matching.elsewhere import titles_elsewhere, verdicts_elsewhere
 from rafsight.matching.finding import Finding, Severity, Status
 from rafsight.matching.grouping import Flaw, Member, group
 from rafsight.matching.questions import ask
@@ -54,16 +55,56 @@ def match(inventory: Inventory, database: AdvisoryDatabase) -> MatchResult:
         if _counts(inventory.components[question.component], hit):
             member = Member(hit=hit, base=question.lookup.base, release=question.lookup.release)
             by_component.setdefault(question.component, []).append(member)
-    exploited = database.known_exploited() if by_component else frozenset()
+    flaws = [
+        _Judged(component=inventory.components[index], flaw=flaw, verdict=_judge(inventory.components[index], flaw))
+        for index in sorted(by_component)
+        for flaw in group(by_component[index])
+    ]
+    context = _ask_elsewhere(database, flaws) if flaws else _Context()
     findings: list[Finding] = []
     hidden: list[Finding] = []
-    for index in sorted(by_component):
-        component = inventory.components[index]
-        for flaw in group(by_component[index]):
-            finding = _finding(component, flaw, exploited)
-            (hidden if _is_unimportant(flaw) else findings).append(finding)
+    for judged in flaws:
+        (hidden if _is_unimportant(judged.flaw) else findings).append(_finding(judged, context))
     order = {id(component): index for index, component in enumerate(inventory.components)}
     return MatchResult(findings=_sorted(findings, order), gaps=asked.gaps, hidden=_sorted(hidden, order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A flaw of a component, with what its own records say about its severity."""
+
+    component: Component
+    flaw: Flaw
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """What the database knows about flaws beyond the records that matched; by id of the flaw."""
+
+    exploited: frozenset[str] = frozenset()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+def _judge(component: Component, flaw: Flaw) -> Verdict:
+    first = flaw.members[0]
+    vendor = publisher_of(first.hit.advisory.id, first.base).source.id
+    return judge(_opinions(flaw), preferred=(vendor,) if _is_os(component) else ("ghsa",))
+
+
+def _ask_elsewhere(database: AdvisoryDatabase, flaws: Sequence[_Judged]) -> _Context:
+    unrated = {judged.flaw.id: judged.flaw for judged in flaws if not judged.verdict.source}
+    untitled = {
+        judged.flaw.id: judged.flaw
+        for judged in flaws
+        if not any(member.hit.advisory.summary for member in judged.flaw.members)
+    }
+    return _Context(
+        exploited=database.known_exploited(),
+        verdicts=verdicts_elsewhere(database, [*unrated.values()]),
+        titles=titles_elsewhere(database, [*untitled.values()]),
+    )
 
 
 def _sorted(findings: Iterable[Finding], order: dict[int, int]) -> tuple[Finding, ...]:
@@ -94,12 +135,13 @@ def _is_same_stream(label: str, summary: str) -> bool:
     return not named or stream in named
 
 
-def _finding(component: Component, flaw: Flaw, exploited: frozenset[str]) -> Finding:
+def _finding(judged: _Judged, context: _Context) -> Finding:
+    component, flaw = judged.component, judged.flaw
     advisories = [member.hit.advisory for member in flaw.members]
     first = flaw.members[0]
     publisher = publisher_of(first.hit.advisory.id, first.base)
     malware = any(advisory.id.startswith(_MALWARE) for advisory in advisories)
-    verdict = judge(_opinions(flaw), preferred=(publisher.source.id,) if _is_os(component) else ("ghsa",))
+    verdict = judged.verdict if judged.verdict.source else context.verdicts.get(flaw.id, judged.verdict)
     severity = Severity.CRITICAL if malware else verdict.severity
     headers = _is_os(component) and _KERNEL_HEADERS.match(component.name) is not None
     fixed_versions, channel = _fixes(flaw)
@@ -114,7 +156,7 @@ def _finding(component: Component, flaw: Flaw, exploited: frozenset[str]) -> Fin
         severity_source=_severity_source(verdict, malware=malware, publisher=publisher.source.id),
         ratings=verdict.ratings,
         vendor_severities=verdict.vendor_severities,
-        title=_first(advisory.summary for advisory in advisories),
+        title=_first(advisory.summary for advisory in advisories) or context.titles.get(flaw.id, ""),
         description=_first(advisory.details for advisory in advisories),
         references=tuple(dict.fromkeys(url for advisory in advisories for url in advisory.references)),
         primary_url=page_of(flaw.id, publisher),
@@ -122,7 +164,7 @@ def _finding(component: Component, flaw: Flaw, exploited: frozenset[str]) -> Fin
         published=_first(advisory.published for advisory in advisories),
         modified=max(advisory.modified for advisory in advisories),
         data_source=publisher.source,
-        known_exploited=not exploited.isdisjoint((flaw.id, *flaw.aliases)),
+        known_exploited=not context.exploited.isdisjoint((flaw.id, *flaw.aliases)),
         malware=malware,
         kernel_headers=headers,
         fix_channel=channel,

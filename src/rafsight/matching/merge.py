@@ -2,12 +2,15 @@
 
 Rows are inserted in the order of their keys, so that the file grows without a page being split. Bodies are compressed
 with a dictionary trained on their source, since one alone is too short to compress well.
+
+This module alone decides which of two records with the same id is kept: the one that was modified later, wherever it
+came from; of two that are equally old the one that came later.
 """
 
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from rafsight.base.units import KiB
@@ -15,17 +18,19 @@ from rafsight.matching.schema import INDEX, SCHEMA_VERSION, SourceFacts
 
 STAGING: Final = """
 CREATE TEMP TABLE staged_record (
-    number INTEGER PRIMARY KEY, source INTEGER NOT NULL, ecosystem INTEGER NOT NULL, id TEXT NOT NULL, body BLOB);
+    number INTEGER PRIMARY KEY, source INTEGER NOT NULL, ecosystem INTEGER NOT NULL, id TEXT NOT NULL,
+    modified INTEGER NOT NULL, body BLOB);
 CREATE TEMP TABLE staged_affected (
     record INTEGER NOT NULL, release TEXT NOT NULL, name TEXT NOT NULL, low BLOB NOT NULL, high BLOB NOT NULL,
     facts INTEGER NOT NULL, fixed TEXT NOT NULL);
+CREATE TEMP TABLE staged_rating (record INTEGER NOT NULL, cve TEXT NOT NULL);
 CREATE TEMP TABLE staged_exploited (id TEXT, date_added TEXT, due_date TEXT, ransomware INTEGER);
 CREATE TEMP TABLE chosen (
     number INTEGER PRIMARY KEY, ecosystem INTEGER NOT NULL, id TEXT NOT NULL, source INTEGER NOT NULL,
     dictionary INTEGER NOT NULL, staged INTEGER, kept INTEGER);
 CREATE TEMP TABLE kept_source (number INTEGER PRIMARY KEY, renumbered INTEGER NOT NULL);
 """
-"""A row of staged_record without body says that the record is withdrawn."""
+"""A row of staged_record without body says that the record is withdrawn. `modified` is in [µs] since 1970."""
 
 _DICTIONARY_SIZE: Final = 64 * KiB
 _SAMPLES_SIZE: Final = 1536 * KiB
@@ -34,11 +39,21 @@ _LEVEL: Final = 9
 
 _LATEST: Final = (
     """
-    CREATE TEMP TABLE latest AS SELECT max(number) AS number, ecosystem, id, source, body IS NOT NULL AS present
-    FROM temp.staged_record GROUP BY ecosystem, id
+    CREATE TEMP TABLE latest AS SELECT number, ecosystem, id, source, modified, present FROM (
+        SELECT number, ecosystem, id, source, modified, body IS NOT NULL AS present,
+            row_number() OVER (PARTITION BY ecosystem, id ORDER BY modified DESC, number DESC) AS place
+        FROM temp.staged_record)
+    WHERE place = 1
     """,
     "CREATE UNIQUE INDEX temp.latest_by_id ON latest (ecosystem, id)",
 )
+_OUTDATED: Final = """
+DELETE FROM temp.latest WHERE EXISTS (
+    SELECT 1 FROM main.ecosystem AS here JOIN kept.ecosystem AS old ON old.base = here.base
+    JOIN kept.record AS there ON there.ecosystem = old.number AND there.id = latest.id
+    JOIN temp.kept_source ON kept_source.number = there.source
+    WHERE here.number = latest.ecosystem AND there.modified > latest.modified)
+"""
 _STAGED: Final = "SELECT ecosystem, id, source, source AS dictionary, number AS staged, NULL AS kept FROM temp.latest"
 _KEPT: Final = """
 SELECT here.number, there.id, renumbered, there.dictionary + :shift, NULL, there.number
@@ -72,6 +87,7 @@ def merge(connection: sqlite3.Connection, replacement: Replacement) -> None:
     sources = dict(replacement.sources)
     if replacement.kept:
         sources |= _kept_sources(connection, replacement.sources, shift)
+        connection.execute(_OUTDATED)
     query = f"{_STAGED} WHERE present" + (f" UNION ALL {_KEPT}" if replacement.kept else "")
     connection.execute(
         f"INSERT INTO temp.chosen (ecosystem, id, source, dictionary, staged, kept) {query} ORDER BY 1, 2",
@@ -79,7 +95,9 @@ def merge(connection: sqlite3.Connection, replacement: Replacement) -> None:
     )
     _write_records(connection, kept=replacement.kept, shift=shift)
     _write_affected(connection, kept=replacement.kept)
+    _write_ratings(connection, kept=replacement.kept)
     _write_exploited(connection, replacement)
+    sources = _owners(connection, sources, shift)
     _write_sources(connection, sources)
     _write_metadata(connection, sources, replacement.now)
     connection.execute(INDEX)
@@ -111,21 +129,22 @@ def _write_records(connection: sqlite3.Connection, *, kept: bool, shift: int) ->
         for number, content in trained.items()
     }
     rows = connection.execute(
-        "SELECT chosen.number, chosen.ecosystem, chosen.id, chosen.source, chosen.dictionary, body "
+        "SELECT chosen.number, chosen.ecosystem, chosen.id, chosen.source, chosen.dictionary, modified, "
+        "body "
         "FROM temp.chosen JOIN temp.staged_record ON staged_record.number = chosen.staged ORDER BY chosen.number"
     )
-    insert = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)"
+    insert = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
     writer = connection.cursor()
-    for *row, dictionary, body in rows:
+    for *row, dictionary, modified, body in rows:
         used = dictionary if trained[dictionary] else 0
-        writer.execute(insert, (*row, used, compressors[dictionary].compress(body)))
+        writer.execute(insert, (*row, used, modified, compressors[dictionary].compress(body)))
     connection.executemany(
         "INSERT INTO dictionary VALUES (?, ?)", ((number, content) for number, content in trained.items() if content)
     )
     if kept:
         connection.execute(
             "INSERT INTO record SELECT chosen.number, chosen.ecosystem, chosen.id, chosen.source, "
-            "iif(old.dictionary = 0, 0, chosen.dictionary), old.body "
+            "iif(old.dictionary = 0, 0, chosen.dictionary), old.modified, old.body "
             "FROM temp.chosen JOIN kept.record AS old ON old.number = chosen.kept ORDER BY chosen.number"
         )
         connection.execute(
@@ -181,11 +200,37 @@ def _write_affected(connection: sqlite3.Connection, *, kept: bool) -> None:
     )
 
 
+def _write_ratings(connection: sqlite3.Connection, *, kept: bool) -> None:
+    staged = (
+        "SELECT cve, chosen.number FROM temp.chosen JOIN temp.staged_rating ON staged_rating.record = chosen.staged"
+    )
+    old = " UNION ALL SELECT cve, chosen.number FROM temp.chosen JOIN kept.rating ON rating.record = chosen.kept"
+    connection.execute(f"INSERT OR IGNORE INTO rating {staged}{old if kept else ''} ORDER BY 1, 2")
+
+
 def _write_exploited(connection: sqlite3.Connection, replacement: Replacement) -> None:
     if any(facts.kind == "kev" for facts in replacement.sources.values()):
         connection.execute("INSERT OR IGNORE INTO exploited SELECT * FROM temp.staged_exploited ORDER BY 1")
     elif replacement.kept:
         connection.execute("INSERT INTO exploited SELECT * FROM kept.exploited ORDER BY 1")
+
+
+def _owners(connection: sqlite3.Connection, sources: Mapping[int, SourceFacts], shift: int) -> dict[int, SourceFacts]:
+    """Count what each source has in the new database; single records that all came from elsewhere are no source.
+
+    A kept dump that lost records is asked for again as a whole: they may leave with the source that has them now.
+    """
+    owned = dict(connection.execute("SELECT source, count(DISTINCT id) FROM main.record GROUP BY source"))
+    settled: dict[int, SourceFacts] = {}
+    for number, facts in sources.items():
+        count = owned.get(number, 0)
+        if facts.kind == "records" and not (count or facts.withdrawn_count or facts.malformed_count):
+            continue
+        if facts.kind == "dump" and number > shift and count < facts.record_count:
+            settled[number] = replace(facts, record_count=count, etag="", last_modified="")
+        else:
+            settled[number] = facts if facts.kind == "kev" else replace(facts, record_count=count)
+    return settled
 
 
 def _write_sources(connection: sqlite3.Connection, sources: Mapping[int, SourceFacts]) -> None:

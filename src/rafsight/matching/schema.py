@@ -2,6 +2,7 @@
 
     ecosystem 1---n record 1---n affected        one row of `affected` is one interval of versions of one package
     source    1---n record n---1 dictionary      bodies are compressed with the dictionary of their source
+    rating                                       which records say how bad a CVE is, wherever it is found
     coverage                                     how many records there are for each release
     exploited                                    CISA's catalogue
 
@@ -20,7 +21,7 @@ from rafsight.matching.advisory import Advisory, Facts, NamedFlaw, Vector
 
 APPLICATION_ID: Final = 0x72667361
 """`rfsa` in the header of the file."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 PAGE_SIZE: Final = 8192
 BODY_SIZE: Final = 4 * MiB
 """[bytes] the largest body before compression."""
@@ -39,11 +40,12 @@ CREATE TABLE coverage (
     PRIMARY KEY (ecosystem, release)) WITHOUT ROWID;
 CREATE TABLE record (
     number INTEGER PRIMARY KEY, ecosystem INTEGER NOT NULL, id TEXT NOT NULL, source INTEGER NOT NULL,
-    dictionary INTEGER NOT NULL, body BLOB NOT NULL);
+    dictionary INTEGER NOT NULL, modified INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE affected (
     ecosystem INTEGER NOT NULL, name TEXT NOT NULL, release TEXT NOT NULL, high BLOB NOT NULL, low BLOB NOT NULL,
     record INTEGER NOT NULL, facts INTEGER NOT NULL, fixed TEXT NOT NULL,
     PRIMARY KEY (ecosystem, name, release, high, low, record, facts)) WITHOUT ROWID;
+CREATE TABLE rating (cve TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (cve, record)) WITHOUT ROWID;
 CREATE TABLE exploited (
     id TEXT PRIMARY KEY, date_added TEXT NOT NULL, due_date TEXT NOT NULL, ransomware INTEGER NOT NULL) WITHOUT ROWID;
 """

@@ -1,7 +1,8 @@
 """How bad a flaw is: everybody's word, every vector's score, and whose word counts.
 
 This module alone decides what the databases' words mean and which of them is shown. For packages of a distribution its
-own word comes first, for language packages GitHub's; then any other word; then the newest kind of CVSS score.
+own word comes first, for language packages GitHub's; then any other word; then the newest kind of CVSS score. If all
+that matched say nothing, `elsewhere` asks the records of other packages.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from rafsight.matching.advisory import Advisory, Facts
 from rafsight.matching.cvss import CvssScore, score_vector
 from rafsight.matching.finding import CvssRating, Severity
 
@@ -71,6 +73,11 @@ def severity_of_score(score: CvssScore) -> Severity:
 def severity_of_word(word: str) -> Severity:
     """Return what a database's word means; UNKNOWN if it says nothing."""
     return WORDS.get(word.strip().rstrip("*").lower(), Severity.UNKNOWN)
+
+
+def is_rated(advisory: Advisory, facts: Iterable[Facts]) -> bool:
+    """Tell whether a record says how bad its flaw is anywhere, not only in one release of a distribution."""
+    return bool(severity_of_word(advisory.word) or advisory.vectors or any(item.vectors for item in facts))
 
 
 def judge(opinions: Sequence[Opinion], *, preferred: Sequence[str]) -> Verdict:

@@ -71,6 +71,17 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """A record that says how bad a CVE is, about whatever package."""
+
+    cve: str
+    base: str
+    """Ecosystem in which the record was found."""
+    advisory: Advisory
+    facts: tuple[Facts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How much a database knows about a release of an ecosystem."""
 
@@ -91,6 +102,7 @@ class DatabaseStatus:
     newest_record: str
     """RFC 3339: the latest `modified`."""
     record_count: int
+    """Of ids: a record about several ecosystems counts once."""
     exploited_count: int
     digest: str
     """Changes whenever the content does: hash of the sources' hashes."""
@@ -164,17 +176,49 @@ class AdvisoryDatabase:
         """
         return frozenset(name for (name,) in self._query("SELECT id FROM exploited"))
 
+    def ratings(self, cves: Sequence[str]) -> tuple[Rating, ...]:
+        """Return all records that say how bad some CVEs are, ordered by CVE, then by record.
+
+        Raises: DatabaseDamaged.
+        Cost: One index range a CVE, and one body for each record that is found.
+        """
+        bases = {number: base for base, number in self._ecosystems.items()}
+        rows: list[tuple[str, int, int]] = []
+        for batch in _batches(sorted(set(cves))):
+            marks = ", ".join("?" * len(batch))
+            rows += self._query(
+                "SELECT rating.cve, rating.record, record.ecosystem FROM rating "  # noqa: S608
+                f"JOIN record ON record.number = rating.record WHERE rating.cve IN ({marks})",
+                batch,
+            )
+        bodies = dict(self._bodies(sorted({record for _, record, _ in rows})))
+        return tuple(
+            Rating(cve=cve, base=bases.get(ecosystem, ""), advisory=bodies[record][0], facts=bodies[record][1])
+            for cve, record, ecosystem in sorted(rows)
+        )
+
+    def advisories(self, base: str, names: Sequence[str]) -> tuple[Advisory, ...]:
+        """Return the records of an ecosystem that have one of some ids.
+
+        Raises: DatabaseDamaged.
+        """
+        ecosystem = self._ecosystems.get(base, -1)
+        numbers: list[int] = []
+        for batch in _batches(sorted(set(names))):
+            marks = ", ".join("?" * len(batch))
+            rows = self._query(
+                f"SELECT number FROM record WHERE ecosystem = ? AND id IN ({marks})",  # noqa: S608
+                (ecosystem, *batch),
+            )
+            numbers += [number for (number,) in rows]
+        return tuple(advisory for _, (advisory, _) in self._bodies(sorted(numbers)))
+
     def advisory(self, base: str, name: str) -> Advisory | None:
         """Return one record of an ecosystem by its id.
 
         Raises: DatabaseDamaged.
         """
-        rows = self._query(
-            "SELECT number FROM record WHERE ecosystem = ? AND id = ?", (self._ecosystems.get(base, -1), name)
-        )
-        for _, (advisory, _) in self._bodies([number for (number,) in rows]):
-            return advisory
-        return None
+        return next(iter(self.advisories(base, (name,))), None)
 
     def status(self) -> DatabaseStatus:
         """Tell what the database is made of.
@@ -189,7 +233,7 @@ class AdvisoryDatabase:
             size=self._query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0],
             built=metadata.get("built", ""),
             newest_record=metadata.get("newest", ""),
-            record_count=self._query("SELECT count(*) FROM record")[0][0],
+            record_count=self._query("SELECT count(DISTINCT id) FROM record")[0][0],
             exploited_count=self._query("SELECT count(*) FROM exploited")[0][0],
             digest=metadata.get("digest", ""),
             sources=tuple(SourceFacts(**dict(zip(names, row, strict=True))) for row in sources),

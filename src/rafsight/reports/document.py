@@ -78,6 +78,10 @@ class ScanReport:
     """RFC 3339."""
     seconds: float
     unimportant: tuple[Finding, ...] = ()
-    """Flaws that the distribution itself calls without effect on security: counted, not listed."""
+    """Flaws that the distribution itself calls without effect on security: counted, listed on demand only."""
     hidden_count: int = 0
     """Findings that filters took out of `findings`, so that a filtered report never looks like a clean one."""
+    hidden_exploited: tuple[str, ...] = ()
+    """Ids, ordered, of findings known to be exploited that filters took out: nobody should miss those unknowingly."""
+    lists_unimportant: bool = False
+    """Reports list `unimportant`, too, marked as such; they are counted nowhere else."""

@@ -151,8 +151,7 @@ def _render_row(row: Row, group: Group, layout: _Layout, painter: Painter, *, fi
         style = SEVERITY_STYLES[row.severity] if column is _SEVERITY else Style.PLAIN
         block = styled(wrap(text, width), style)
         if column is _ID:
-            block += styled(_marks(row), Style.ALARM)
-            block += styled(["kernel headers"] * row.kernel_headers, Style.DIM)
+            block += styled(_marks(row), Style.ALARM) + styled(_excuses(row), Style.DIM)
         blocks.append((width, block))
     if layout.title_width:
         blocks.append((layout.title_width, _about(row, layout.title_width, painter, below=False)))
@@ -163,6 +162,10 @@ def _render_row(row: Row, group: Group, layout: _Layout, painter: Painter, *, fi
 
 def _marks(row: Row) -> list[str]:
     return ["known exploited"] * row.known_exploited + ["malware"] * row.malware
+
+
+def _excuses(row: Row) -> list[str]:
+    return ["kernel headers"] * row.kernel_headers + ["unimportant"] * row.unimportant
 
 
 def _about(row: Row, width: int, painter: Painter, *, below: bool) -> list[Line]:
@@ -204,7 +207,7 @@ def _stack_row(row: Row, width: int, painter: Painter) -> list[Line]:
     first, *others = wrap(painter.safe(row.id), max(room, 8))
     head: Line = (Span("  "), severity, Span(" "), Span(first))
     fix = f"{row.status} in {row.fixed}" if row.fixed else row.status
-    below = styled([*others]) + styled(_marks(row), Style.ALARM)
+    below = styled([*others]) + styled(_marks(row), Style.ALARM) + styled(_excuses(row), Style.DIM)
     below += styled(wrap(painter.safe(fix), width - 2 * _GAP)) + _about(row, width - 2 * _GAP, painter, below=False)
     return [head, *indent(indent(below))]
 

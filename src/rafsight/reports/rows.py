@@ -6,6 +6,7 @@ have the same flaw, version and fix are one row; rows of the same packages are o
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from rafsight.matching.finding import Finding, Severity
 from rafsight.reports.targets import Target
@@ -24,6 +25,7 @@ class Row:
     known_exploited: bool
     malware: bool
     kernel_headers: bool = False
+    unimportant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,11 @@ def group_findings(target: Target) -> tuple[Group, ...]:
     """
     names: dict[tuple[_Origin, Row], set[str]] = {}
     places: dict[_Origin, dict[bytes, None]] = {}
-    for finding in target.findings:
+    marked = chain(((finding, False) for finding in target.findings), ((one, True) for one in target.unimportant))
+    for finding, unimportant in marked:
         origin = _origin_of(finding)
-        names.setdefault((origin, _row_of(finding)), set()).add(finding.component.name)
+        row = _row_of(finding, unimportant=unimportant)
+        names.setdefault((origin, row), set()).add(finding.component.name)
         if not target.is_os:
             places.setdefault(origin, {}).update(dict.fromkeys(finding.component.locations))
     rows: dict[tuple[_Origin, tuple[str, ...]], list[Row]] = {}
@@ -79,7 +83,7 @@ def _origin_of(finding: Finding) -> _Origin:
     return component.ecosystem.value, component.source_name or component.name, component.version
 
 
-def _row_of(finding: Finding) -> Row:
+def _row_of(finding: Finding, *, unimportant: bool) -> Row:
     return Row(
         id=finding.id,
         severity=finding.severity,
@@ -90,6 +94,7 @@ def _row_of(finding: Finding) -> Row:
         known_exploited=finding.known_exploited,
         malware=finding.malware,
         kernel_headers=finding.kernel_headers,
+        unimportant=unimportant,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from rafsight.analysis.inventory import GapReason
 from rafsight.matching.finding import Finding, Severity
 from rafsight.reports.document import ScanReport
 
@@ -54,22 +55,48 @@ def count_severities(findings: Iterable[Finding]) -> Totals:
 
 
 def filter_findings(
-    report: ScanReport, *, severities: AbstractSet[Severity] = ALL_SEVERITIES, ignore_unfixed: bool = False
+    report: ScanReport,
+    *,
+    severities: AbstractSet[Severity] = ALL_SEVERITIES,
+    ignore_unfixed: bool = False,
+    show_unimportant: bool = False,
 ) -> ScanReport:
-    """Leave out findings that are not asked for; gaps stay, and the number left out is kept in `hidden_count`.
+    """Leave out findings that are not asked for; gaps stay, and what is left out is kept count of.
 
     Args:
         report: stays as it is.
         severities: the ones to keep.
         ignore_unfixed: keep only what an update can mend.
+        show_unimportant: list what the distribution calls unimportant, too, as far as it passes the filters.
     """
-    kept = tuple(
-        finding
-        for finding in report.findings
-        if finding.severity in severities and (finding.fixed_versions or not ignore_unfixed)
+
+    def passes(finding: Finding) -> bool:
+        return finding.severity in severities and bool(finding.fixed_versions or not ignore_unfixed)
+
+    hidden = [finding for finding in report.findings if not passes(finding)]
+    unimportant = report.unimportant
+    if show_unimportant:
+        hidden += [finding for finding in unimportant if not passes(finding)]
+        unimportant = tuple(filter(passes, unimportant))
+    exploited = {*report.hidden_exploited, *(finding.id for finding in hidden if finding.known_exploited)}
+    return replace(
+        report,
+        findings=tuple(filter(passes, report.findings)),
+        unimportant=unimportant,
+        lists_unimportant=report.lists_unimportant or show_unimportant,
+        hidden_count=report.hidden_count + len(hidden),
+        hidden_exploited=tuple(sorted(exploited)),
     )
-    hidden_count = report.hidden_count + len(report.findings) - len(kept)
-    return replace(report, findings=kept, hidden_count=hidden_count)
+
+
+def listed_findings(report: ScanReport) -> tuple[Finding, ...]:
+    """Return all findings that a report names: those that count, then the unimportant ones if they are listed."""
+    return report.findings + report.unimportant if report.lists_unimportant else report.findings
+
+
+def has_unreadable(report: ScanReport) -> bool:
+    """Tell whether bytes could not be had or did not verify: nobody can have meant to do without those."""
+    return any(gap.reason is GapReason.UNREADABLE for gap in report.gaps)
 
 
 def is_complete(report: ScanReport) -> bool:

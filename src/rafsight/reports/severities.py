@@ -18,8 +18,8 @@ def parse_severities(text: str) -> frozenset[Severity]:
 
     Raises: UnknownSeverity.
     """
-    names = [name.strip().upper() for name in text.split(",")]
+    names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in Severity.__members__:
+        if name.upper() not in Severity.__members__:
             raise UnknownSeverity(text=name)
-    return frozenset(Severity[name] for name in names)
+    return frozenset(Severity[name.upper()] for name in names)

@@ -1,6 +1,6 @@
 """The report for people: what it is, how bad it is, the findings, and what was not looked at.
 
-This module alone decides the order of the sections and the words in them.
+This module alone decides the order of the sections and the words in them; the headline is made in `verdict`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ from rafsight.reports.document import ScanReport
 from rafsight.reports.findings import NARROW_WIDTH, SEVERITY_STYLES, render_findings
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, right, styled, wrap
 from rafsight.reports.rows import group_findings
-from rafsight.reports.selection import Totals, count_severities, is_complete
+from rafsight.reports.selection import Totals, count_severities
 from rafsight.reports.targets import Target, targets_of
+from rafsight.reports.verdict import counted, verdict
 
 _LEAST_WIDTH: Final = 30
 _KEY_WIDTH: Final = 9
@@ -49,7 +50,7 @@ def render_table(report: ScanReport, *, width: int, colour: bool, unicode: bool,
     width = max(width, _LEAST_WIDTH)
     targets = targets_of(report)
     sections = [_summary(report, targets, width, painter), _overview(report, targets, width, painter)]
-    sections += [_target_section(target, width, painter) for target in targets if target.findings]
+    sections += [_target_section(target, width, painter) for target in targets if target.findings or target.unimportant]
     if list_all:
         sections += [_package_section(target, width, painter) for target in targets if target.components]
     if report.gaps:
@@ -109,53 +110,16 @@ def describe_cost(report: ScanReport) -> str:
     if whole > 0:
         percent = 100 * cost.bytes_fetched / whole
         exact = "0%" if not percent else "less than 0.1%" if percent < 0.1 else f"{percent:.1f}%"
-        share = f" of {format_size(whole)} ({exact})"
+        share = f" of {format_size(whole)} ({exact})" if percent <= 100 else f" of {format_size(whole)}"
     return f"{format_size(cost.bytes_fetched)}{share} fetched in {requests} and {report.seconds:.2f} s"
 
 
 def _overview(report: ScanReport, targets: Sequence[Target], width: int, painter: Painter) -> list[Line]:
-    lines = _verdict(report, width, painter)
+    told = verdict(report)
+    lines = [line for text, style in told for line in styled(wrap(painter.safe(text, 1000), width), style)]
     if report.findings:
         lines += [(), *_matrix(targets, report, width, painter)]
     return lines
-
-
-def _verdict(report: ScanReport, width: int, painter: Painter) -> list[Line]:
-    """Say the most important things in a sentence each."""
-    told: list[tuple[str, Style]] = []
-    count = len(report.findings)
-    if count:
-        told.append((f"{_counted(count, 'vulnerability', 'vulnerabilities')} found.", Style.BOLD))
-    elif report.database is None:
-        told.append(("Vulnerabilities were not looked for: no advisory database was asked.", Style.WARNING))
-    elif report.hidden_count:
-        told.append(("No vulnerability passes the filters.", Style.BOLD))
-    else:
-        told.append(("No vulnerabilities found.", Style.GOOD if is_complete(report) else Style.BOLD))
-    exploited = sorted({finding.id for finding in report.findings if finding.known_exploited})
-    if exploited:
-        told.append((f"Known to be exploited (CISA KEV): {', '.join(exploited)}.", Style.ALARM))
-    malicious = sorted({finding.component.name for finding in report.findings if finding.malware})
-    if malicious:
-        told.append((f"Malicious packages: {', '.join(malicious)}.", Style.ALARM))
-    if report.hidden_count:
-        told.append((f"{_counted(report.hidden_count, 'more was', 'more were')} left out by filters.", Style.WARNING))
-    if report.unimportant:
-        kept = _counted(len(report.unimportant), "flaw is", "flaws are")
-        told.append((f"{kept} unimportant by the distribution's own word and not listed.", Style.DIM))
-    headers = sum(finding.kernel_headers for finding in report.findings)
-    if headers:
-        what = _counted(headers, "finding is", "findings are")
-        text = f"{what} about headers of a kernel that does not run here: capped at LOW, left out of --exit-code."
-        told.append((text, Style.DIM))
-    if report.gaps:
-        things = _counted(len(report.gaps), "thing was", "things were")
-        told.append((f"{things} not looked at: see the end.", Style.WARNING))
-    return [line for text, style in told for line in styled(wrap(painter.safe(text, 1000), width), style)]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _matrix(targets: Sequence[Target], report: ScanReport, width: int, painter: Painter) -> list[Line]:
@@ -200,11 +164,13 @@ def _in_words(totals: Totals) -> str:
 def _target_section(target: Target, width: int, painter: Painter) -> list[Line]:
     totals = count_severities(target.findings)
     groups = group_findings(target)
-    counted = f"{_counted(totals.total, 'vulnerability', 'vulnerabilities')}: {_in_words(totals)}."
+    summary = f"{counted(totals.total, 'vulnerability', 'vulnerabilities')}: {_in_words(totals)}."
+    if target.unimportant:
+        summary += f" {len(target.unimportant):,} unimportant."
     if any(len(group.libraries) > 1 for group in groups):
-        counted += " One row per source package."
+        summary += " One row per source package."
     lines = styled(wrap(painter.safe(target.title, 1000), width), Style.BOLD)
-    lines += styled(wrap(counted, width))
+    lines += styled(wrap(summary, width))
     return [*lines, (), *render_findings(groups, width=width, painter=painter)]
 
 
@@ -219,7 +185,7 @@ def _package_section(target: Target, width: int, painter: Painter) -> list[Line]
     name_width, version_width = min(wanted[0], width // 3), min(wanted[1], width // 3)
     origin_width = width - name_width - version_width - 4
     widths = (name_width, version_width, origin_width)
-    title = f"{painter.safe(target.label)}: {_counted(len(rows), 'package', 'packages')}"
+    title = f"{painter.safe(target.label)}: {counted(len(rows), 'package', 'packages')}"
     lines = [*styled(wrap(title, width), Style.BOLD), ()]
     headings = (
         styled(wrap(text, room), Style.BOLD)

@@ -44,6 +44,8 @@ class Target:
     """Trivy's type: `debian`, `python-pkg`."""
     components: tuple[Component, ...]
     findings: tuple[Finding, ...]
+    unimportant: tuple[Finding, ...] = ()
+    """Those that the distribution calls unimportant, if they are to be listed."""
 
     @property
     def is_os(self) -> bool:
@@ -80,6 +82,7 @@ def targets_of(report: ScanReport) -> tuple[Target, ...]:
 
 def _os_target(report: ScanReport, components: tuple[Component, ...]) -> Target:
     distribution = report.inventory.distribution
+    unimportant = report.unimportant if report.lists_unimportant else ()
     if distribution is None:
         kind = components[0].ecosystem.value
         label = f"unknown distribution, {kind} packages"
@@ -93,4 +96,5 @@ def _os_target(report: ScanReport, components: tuple[Component, ...]) -> Target:
         type=kind,
         components=components,
         findings=tuple(finding for finding in report.findings if finding.component.ecosystem in OS_ECOSYSTEMS),
+        unimportant=tuple(finding for finding in unimportant if finding.component.ecosystem in OS_ECOSYSTEMS),
     )

@@ -105,7 +105,10 @@ def _result(target: Target, *, list_all: bool) -> Json:
             "Class": target.result_class,
             "Type": target.type,
             "Packages": [_package(component) for component in target.components] if list_all else None,
-            "Vulnerabilities": [_vulnerability(finding) for finding in target.findings],
+            "Vulnerabilities": [
+                *(_vulnerability(finding) for finding in target.findings),
+                *(_vulnerability(finding, unimportant=True) for finding in target.unimportant),
+            ],
         }
     )
 
@@ -165,7 +168,7 @@ def _identifier(component: Component) -> Json:
     return _present({"PURL": component.purl, "UID": uid[:16]})
 
 
-def _vulnerability(finding: Finding) -> Json:
+def _vulnerability(finding: Finding, *, unimportant: bool = False) -> Json:
     component = finding.component
     source = finding.data_source
     identifier = _identifier(component)
@@ -183,7 +186,7 @@ def _vulnerability(finding: Finding) -> Json:
             "SeveritySource": finding.severity_source,
             "PrimaryURL": finding.primary_url,
             "DataSource": _present({"ID": source.id, "Name": source.name, "URL": source.url}),
-            "Custom": _custom(finding),
+            "Custom": _custom(finding, unimportant=unimportant),
             "Fingerprint": "sha256:" + _hash("finding", finding.id, identifier["UID"]),
             "Title": finding.title,
             "Description": finding.description,
@@ -198,7 +201,7 @@ def _vulnerability(finding: Finding) -> Json:
     )
 
 
-def _custom(finding: Finding) -> Json:
+def _custom(finding: Finding, *, unimportant: bool) -> Json:
     return _present(
         {
             "Aliases": [name for name in finding.aliases if name != finding.id],
@@ -206,6 +209,7 @@ def _custom(finding: Finding) -> Json:
             "Malware": finding.malware,
             "KernelHeaders": finding.kernel_headers,
             "FixChannel": finding.fix_channel,
+            "Unimportant": unimportant,
         }
     )
 
@@ -242,6 +246,7 @@ def _rafsight(report: ScanReport) -> Json:
             "Complete": is_complete(report),
             "Gaps": [_gap(gap) for gap in report.gaps],
             "HiddenFindings": report.hidden_count,
+            "HiddenExploited": list(report.hidden_exploited),
             "UnimportantFindings": len(report.unimportant),
             "Entries": image.entry_count,
             "Packages": len(report.inventory.components),

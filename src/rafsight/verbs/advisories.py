@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from rafsight.access.download import DownloadMissing, Terms, Unchanged, Version, download
+from rafsight.access.download import DownloadMissing, DownloadTerms, Unchanged, Version, download
 from rafsight.analysis.inventory import Ecosystem
 from rafsight.base.errors import CallerError, RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
@@ -114,7 +114,7 @@ def update_advisories(
     ecosystems: Sequence[str] = DEFAULT_ECOSYSTEMS,
     base_url: str = OSV_URL,
     kev_url: str = KEV_URL,
-    terms: Terms | None = None,
+    terms: DownloadTerms | None = None,
     listener: Listener = silent,
     now: datetime | None = None,
 ) -> UpdateResult:
@@ -129,8 +129,9 @@ def update_advisories(
         terms: how to download.
         listener: told about bytes, records and problems.
         now: date of the update, aware.
-    Raises: UnusableUrl, DatabaseBusy, DatabaseNotWritten, DatabaseTooNew; the fault of the first address if all of them
-        failed. One that failed among others is an outcome, and the database keeps what it had from there.
+    Raises: UnusableUrl, UnusableEndpoint, DatabaseBusy, DatabaseNotWritten, DatabaseTooNew; the fault of the first
+        address if all of them failed. One that failed among others is an outcome, and the database keeps what it had
+        from there.
     Cost: one request an address, and the files that have changed.
     """
     moment = now or datetime.now(UTC)
@@ -138,7 +139,7 @@ def update_advisories(
         _Address(DUMP, name, f"{base_url.rstrip('/')}/{quote(name)}/all.zip") for name in dict.fromkeys(ecosystems)
     ]
     wanted += [_Address(KEV, "cisa", kev_url)] if kev_url else []
-    fetcher = _Fetcher(_present_sources(database_path), cache_directory, terms or Terms(), listener)
+    fetcher = _Fetcher(_present_sources(database_path), cache_directory, terms or DownloadTerms(), listener)
     outcomes: list[UpdateOutcome] = []
     files: list[AdvisoryFile] = []
     faults: list[RegistryFault] = []
@@ -179,7 +180,7 @@ class _Fetcher:
 
     present: tuple[SourceFacts, ...]
     cache_directory: Path
-    terms: Terms
+    terms: DownloadTerms
     listener: Listener
 
     def fetch(self, address: _Address) -> AdvisoryFile | None:

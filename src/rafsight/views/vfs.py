@@ -39,7 +39,7 @@ class FileEntry:
     """Where a symbolic link points; None for other kinds."""
 
 
-def list_files(image: Image, path: bytes, *, recursive: bool = False) -> Iterator[FileEntry]:
+def list_files(image: Image, path: bytes, *, recursive: bool = False, follow: bool = True) -> Iterator[FileEntry]:
     """List a directory, or name a single file.
 
     Args:
@@ -47,11 +47,12 @@ def list_files(image: Image, path: bytes, *, recursive: bool = False) -> Iterato
         path: absolute or relative to the root; links are followed, as `ls DIR/` does.
         recursive: go down as `ls -R` does: all entries of a directory by name, then those of its first subdirectory and
             of all below that, then the next one's.
+        follow: False lists a symbolic link in the last place of the path itself.
     Raises: NoSuchPath, TooManyLinks.
     Cost: no request: the bootstrap knows. Memory: a block of entries, and the directories still to come.
     """
     tree = image.tree
-    row = tree.lookup(path)
+    row = tree.lookup(path, follow=follow)
     where = path.strip(b"/")
     if not tree.is_directory(row):
         yield from _entries(tree, range(row, row + 1), [where])

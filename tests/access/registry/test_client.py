@@ -104,8 +104,8 @@ def test_manifest_by_sha512():
             "application/vnd.oci.image.index.v1+json",
         ),
         ("application/json", b"{}", "application/json"),
-        ("application/json", b"[" * 100_000, "application/json"),
-        ("", b"\xff", ""),
+        ("application/json", b' \n{"a":' + b"[" * 100_000, "application/json"),
+        ("", b"\xef\xbb\xbf{", ""),
     ],
 )
 def test_media_type(content_type, content, expected):
@@ -114,6 +114,42 @@ def test_media_type(content_type, content, expected):
     ) as registry:
         backend = backend_for(registry)
         assert backend.fetch_manifest("v6").media_type == expected
+        backend.close()
+
+
+@pytest.mark.parametrize("name", ["v6", DIGEST])
+@pytest.mark.parametrize("content", [b"<!doctype html><title>Log in</title>", b"{}"])
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/xhtml+xml", "Text/HTML"])
+def test_a_login_page_is_no_manifest(name, content, content_type):
+    page = Answer(headers=(("Content-Type", content_type),), content=content)
+    with serve_layout(PLANTED, gate=lambda call: page) as registry:
+        backend = backend_for(registry)
+        with pytest.raises(RegistryMisbehaves, match="it answers a page") as caught:
+            backend.fetch_manifest(name)
+        assert "login page" in caught.value.advice
+        assert len(registry.log) == 1
+        backend.close()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [("", b"\xff"), ("", b""), ("", b"<html>"), ("application/json", b"[]"), ("text/plain", b"Please log in")],
+)
+def test_what_is_no_object_and_has_no_digest_is_no_manifest(content_type, content):
+    with serve_layout(
+        PLANTED, gate=lambda call: Answer(headers=(("Content-Type", content_type),), content=content)
+    ) as registry:
+        backend = backend_for(registry)
+        with pytest.raises(RegistryMisbehaves, match="manifest v6"):
+            backend.fetch_manifest("v6")
+        backend.close()
+
+
+def test_damage_that_the_registry_itself_holds_is_the_images():
+    answer = Answer(headers=(("Content-Type", "application/json"),), content=b"\xff")
+    with serve_layout(PLANTED, gate=lambda call: answer) as registry:
+        backend = backend_for(registry)
+        assert backend.fetch_manifest(digest_of(b"\xff")).content == b"\xff"
         backend.close()
 
 

@@ -8,6 +8,9 @@ import pytest
 from tests.access.registry.certificates import Certificates, make_pair
 from tests.access.registry.helpers import NOWHERE, backend_for, largest_layer, planted_manifest
 
+from rafsight.access.connect import connect
+from rafsight.access.counting import Meter
+from rafsight.access.options import Options
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryPlainHttp, RegistryUnreachable, RegistryUntrusted, UnusableEndpoint
 from rafsight.access.registry.tls import make_context
@@ -178,3 +181,26 @@ def test_unusable_client_certificates(certificates: Certificates, tmp_path):
         with pytest.raises(UnusableEndpoint):
             make_context(endpoint, at_home=True)
         make_context(endpoint, at_home=False)  # not needed there
+
+
+def test_certificate_file_of_the_environment(certificates: Certificates):
+    """SSL_CERT_FILE is taken from the options, and says nothing about the scheme of this registry."""
+    with serve_layout(PLANTED, tls=certificates.server.server_context()) as registry:
+        for file, trusted in ((certificates.authority.certificate, True), (certificates.stranger.certificate, False)):
+            options = Options(environment={"SSL_CERT_FILE": str(file)})
+            with connect(registry.reference("v6"), options, Meter()) as source:
+                if trusted:
+                    assert source.backend.fetch_manifest(source.name).digest == DIGEST
+                else:
+                    with pytest.raises(RegistryUntrusted):
+                        source.backend.fetch_manifest(source.name)
+    with serve_layout(PLANTED) as registry:
+        options = Options(environment={"SSL_CERT_FILE": str(NOWHERE)})
+        with connect(registry.reference("v6"), options, Meter()) as source:
+            assert source.backend.fetch_manifest(source.name).digest == DIGEST
+
+
+def test_certificate_file_of_the_environment_that_is_none():
+    endpoint = Endpoint(host="registry.test", repository="app", default_ca_file=NOWHERE, certificate_folders=())
+    with pytest.raises(UnusableEndpoint, match="nonexistent"):
+        make_context(endpoint, at_home=True)

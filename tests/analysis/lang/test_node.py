@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.analysis.support import extract, run
 
-from rafsight.analysis.extractor import MalformedFile
+from rafsight.analysis.extractor import MalformedFile, Skipped
 from rafsight.analysis.inventory import Component, Inventory
 from rafsight.analysis.lang.node import NODE
 
@@ -31,12 +31,9 @@ def test_a_package():
         package(name="", version="1"),
         package(name=["x"], version="1"),
         package(name="x", version=1),
-        package(name="My Application", version="1"),
-        package(name="a/b", version="1"),
-        package(name="@a", version="1"),
-        package(name="@a/b/c", version="1"),
-        package(name="../x", version="1"),
-        package(name="x" * 215, version="1"),
+        package(name=" ", version="1"),
+        package(name="a\x01b"),
+        package(name="a\x01b", version=""),
         b"[1]",
         b"null",
         b'"text"',
@@ -45,6 +42,32 @@ def test_a_package():
 )
 def test_what_is_no_package_is_no_fault(content):
     assert extract(NODE, content) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("lo\x1bdash", "4.17.20"),
+        ("lodash\x00", "4.17.20"),
+        ("lo\u200bdash", "4.17.20"),
+        ("My Application", "1"),
+        ("a/b", "1"),
+        ("@a", "1"),
+        ("@a/b/c", "1"),
+        ("../x", "1"),
+        ("x" * 215, "1"),
+        ("x" * 100_000, "1"),
+        ("x", "1" * 100_000),
+    ],
+)
+def test_what_npm_would_not_take_is_a_gap(name, version):
+    (found,) = extract(NODE, package(name=name, version=version))
+    assert isinstance(found, Skipped)
+    assert found.what.isprintable()
+    assert len(found.what) < 200
+    inventory = run({b"node_modules/x/package.json": package(name=name, version=version)})
+    assert inventory.components == ()
+    assert found.what in [gap.detail for gap in inventory.gaps]
 
 
 @pytest.mark.parametrize(
@@ -133,5 +156,8 @@ def test_any_content_is_read_or_malformed(content, cut):
         except MalformedFile:
             continue
         for item in found:
+            if isinstance(item, Skipped):
+                item.what.encode()
+                continue
             assert isinstance(item, Component)
             "".join((item.name, item.version, *item.licenses)).encode()

@@ -45,3 +45,4 @@ def test_refuses_what_is_malformed(content, what):
     with pytest.raises(MalformedDocument) as caught:
         parse_config(content, digest=DIGEST)
     assert what in str(caught.value)
+    assert str(caught.value).startswith(f"config {DIGEST}: ")

@@ -115,6 +115,11 @@ def test_refuses_what_is_malformed(content, what):
     with pytest.raises(MalformedDocument) as caught:
         parse_document(content)
     assert what in str(caught.value)
+    digest = digest_of(content)
+    for name, called in (("", digest), ("manifest of tag v1", f"manifest of tag v1 ({digest})")):
+        with pytest.raises(MalformedDocument) as caught:
+            parse_document(content, name=name)
+        assert str(caught.value).startswith(f"{called}: ")
 
 
 def test_refuses_a_document_that_its_source_calls_something_else():

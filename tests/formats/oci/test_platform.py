@@ -2,7 +2,7 @@
 
 import pytest
 
-from rafsight.formats.oci.platform import MalformedPlatform, Platform, match_rank, parse_platform
+from rafsight.formats.oci.platform import MalformedPlatform, Platform, differs, match_rank, parse_platform
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ from rafsight.formats.oci.platform import MalformedPlatform, Platform, match_ran
         ("linux/arm/v6", "linux/arm/v6"),
         ("linux/armv6l", "linux/arm/v6"),
         ("windows/amd64", "windows/amd64"),
+        ("S390X", "linux/s390x"),
+        ("linux/banana", "linux/banana"),
     ],
 )
 def test_parses(text, expected):
@@ -22,7 +24,9 @@ def test_parses(text, expected):
     assert parse_platform(expected) == parse_platform(text)
 
 
-@pytest.mark.parametrize("text", ["", "/", "linux/", "a/b/c/d", "linux/amd 64", "-x", "linux/" + "a" * 65])
+@pytest.mark.parametrize(
+    "text", ["", "/", "linux/", "banana", "linux", "v8", "a/b/c/d", "linux/amd 64", "-x", "linux/" + "a" * 65]
+)
 def test_refuses(text):
     with pytest.raises(MalformedPlatform):
         parse_platform(text)
@@ -59,3 +63,23 @@ def test_names_that_say_the_same_match():
     assert match_rank(parse_platform("arm64"), platform("linux/arm64/v8")) == 0
     assert match_rank(parse_platform("linux/arm64/v8"), platform("linux/aarch64")) == 0
     assert match_rank(parse_platform("amd64"), platform("linux/x86_64")) == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "expected"),
+    [
+        ("linux/arm64", ("linux", "amd64", ""), True),
+        ("linux/arm64", ("windows", "arm64", ""), True),
+        ("linux/arm64", ("linux", "arm64", ""), False),
+        ("linux/arm64", ("linux", "aarch64", "v8"), False),
+        ("linux/arm64", ("", "", ""), False),
+        ("linux/arm64", ("", "amd64", ""), True),
+        ("linux/arm64", ("linux", "", ""), False),
+        ("linux/arm/v6", ("linux", "arm", ""), False),
+        ("linux/arm/v6", ("linux", "arm", "v7"), True),
+        ("linux/arm/v7", ("linux", "arm", "v6"), False),
+        ("linux/amd64", ("linux", "amd64", "v3"), False),
+    ],
+)
+def test_what_a_config_says_may_differ(wanted, said, expected):
+    assert differs(parse_platform(wanted), *said) is expected

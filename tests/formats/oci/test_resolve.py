@@ -276,3 +276,21 @@ def test_the_conversation_takes_whatever_has_the_three_members(repository):
     with pytest.raises(StopIteration) as end:
         next(conversation)
     assert isinstance(end.value.value.image, NydusManifest)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "called"),
+    [
+        (media_types.OCI_MANIFEST, "", "manifest ("),
+        (media_types.OCI_INDEX, "", "index ("),
+        (media_types.OCI_INDEX, "manifest of tag v1", "manifest of tag v1 ("),
+        ("", "", "sha256:"),
+    ],
+)
+def test_damaged_documents_are_called_by_their_names(media_type, name, called):
+    backend = MemoryBackend()
+    document = backend.fetch_manifest(backend.put_manifest(b"{", media_type=media_type))
+    with pytest.raises(MalformedDocument) as caught:
+        hold(resolve(document, platform=AMD64, name=name), backend.fetch_manifest)
+    assert str(caught.value).startswith(called)
+    assert document.digest in str(caught.value)

@@ -1,6 +1,7 @@
 """`rafsight db` with advisories of our own, from files and from a server on this machine."""
 
 import json
+import socket
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -67,8 +68,8 @@ def test_import_then_status(published, tmp_path, capsys):
     database = tmp_path / "db" / "advisories.sqlite"
     assert run(["db", "import", str(published / "PyPI"), str(published / "kev.json"), "--db", str(database)]) == 0
     out, err = capsys.readouterr()
-    assert "PyPI: 1 records\n" in out
-    assert out.endswith(f"1 advisories, newest of 2026-01-02, 1 known exploited, in {database}\n")
+    assert "PyPI: 1 record\n" in out
+    assert out.endswith(f"1 advisory, newest of 2026-01-02, 1 known exploited, in {database}\n")
     assert err == ""
     assert run(["db", "status", "--db", str(database)]) == 0
     out, _ = capsys.readouterr()
@@ -104,11 +105,11 @@ def test_update_fetches_what_has_changed(published, tmp_path, capsys):
         second, _ = capsys.readouterr()
     assert err == ""
     assert first.splitlines() == [
-        "PyPI: updated, 1 records",
-        "cisa: updated, 1 records",
-        f"1 advisories, newest of 2026-01-02, 1 known exploited, in {database}",
+        "PyPI: updated, 1 record",
+        "cisa: updated, 1 record",
+        f"1 advisory, newest of 2026-01-02, 1 known exploited, in {database}",
     ]
-    assert second.splitlines()[:2] == ["PyPI: unchanged, 1 records", "cisa: unchanged, 1 records"]
+    assert second.splitlines()[:2] == ["PyPI: unchanged, 1 record", "cisa: unchanged, 1 record"]
 
 
 def test_a_part_that_cannot_be_had_makes_the_update_incomplete(published, tmp_path, capsys):
@@ -121,9 +122,26 @@ def test_a_part_that_cannot_be_had_makes_the_update_incomplete(published, tmp_pa
         )
     out, err = capsys.readouterr()
     assert status == ExitStatus.INCOMPLETE
-    assert out.splitlines()[:2] == ["PyPI: updated, 1 records", "npm: missing, nothing is known"]
+    assert out.splitlines()[:2] == ["PyPI: updated, 1 record", "npm: missing, nothing is known"]
     assert err.startswith("rafsight: warning: ")
     assert f"{address}/npm/all.zip" in err
+
+
+def test_update_gives_up_a_silent_server_after_the_timeout(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        arguments = ["db", "update", "--db", str(tmp_path / "a.sqlite"), "--cache-dir", str(tmp_path / "cache")]
+        arguments += ["--url", address, "--kev-url", "", "-e", "PyPI", "--timeout", "0.1"]
+        assert run(arguments) == ExitStatus.UNAVAILABLE
+    assert "no bytes came within the time-out" in " ".join(capsys.readouterr().err.split())
+
+
+def test_update_trusts_the_authorities_that_are_named(tmp_path, capsys):
+    (tmp_path / "no.pem").write_text("nothing")
+    arguments = ["db", "update", "--db", str(tmp_path / "a.sqlite"), "--cache-dir", str(tmp_path / "cache")]
+    arguments += ["--url", "https://127.0.0.1:1", "--kev-url", "", "-e", "PyPI", "--ca-file", str(tmp_path / "no.pem")]
+    assert run(arguments) == ExitStatus.USAGE
+    assert "no.pem cannot be used: it holds no certificates" in " ".join(capsys.readouterr().err.split())
 
 
 def test_nothing_to_import_is_said(tmp_path, capsys):

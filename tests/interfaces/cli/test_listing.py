@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rafsight import FileEntry
+from rafsight.base.errors import ExitStatus
+from rafsight.interfaces.cli import run
+from rafsight.interfaces.cli.find import mistake_in
 from rafsight.interfaces.cli.listing import (
     arrange,
     colour_of,
@@ -19,6 +22,7 @@ from rafsight.interfaces.cli.listing import (
     long_lines,
     mode_string,
     quote_name,
+    short_size,
 )
 from rafsight.interfaces.cli.ls import Manner, list_lines, visible
 from rafsight.interfaces.cli.terminal import A_FILE, Terminal
@@ -103,7 +107,48 @@ def test_long_lines_are_aligned():
         "-rw-r--r-- 1    0   0     1234 2023-11-14 22:13:20 passwd",
         "-rwsr-xr-x 2 1000 100 12345678 2023-11-14 22:13:20 x",
     ]
-    assert " 12.3 MB " in list(long_lines(rows, names, [""] * 4, human=True))[3]
+    assert " 12M " in list(long_lines(rows, names, [""] * 4, human=True))[3]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0B"),
+        (267, "267B"),
+        (1023, "1023B"),
+        (1024, "1.0K"),
+        (1025, "1.1K"),
+        (1229, "1.3K"),
+        (10_137, "9.9K"),
+        (10_138, "10K"),
+        (1_047_552, "1023K"),
+        (1_047_553, "1.0M"),
+        (12_345_678, "12M"),
+        (2**64 - 1, "16E"),
+    ],
+)
+def test_short_sizes_are_those_of_ls(size, shown):
+    assert short_size(size) == shown
+
+
+@pytest.mark.skipif(shutil.which("numfmt") is None, reason="needs numfmt to judge")
+@settings(deadline=None, max_examples=60)
+@given(size=st.integers(1024, 2**62))
+def test_numfmt_agrees(size):
+    answer = subprocess.run(["numfmt", "--to=iec", str(size)], capture_output=True, text=True, check=True)
+    assert short_size(size) == answer.stdout.strip()
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "[", "a[bc", "[]", "[!]", "[[]["])
+def test_globs_that_are_mistakes_are_refused(pattern, capsys):
+    assert mistake_in(pattern)
+    assert run(["find", "oci:/nowhere", pattern]) == ExitStatus.USAGE
+    assert "PATTERN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pattern", ["*", "[[]", "[]]", "[!]]", "[!a]b[c]", "]", "/etc/*.conf", "lib*.so.?"])
+def test_globs_that_are_none_are_taken(pattern):
+    assert mistake_in(pattern) == ""
 
 
 @pytest.mark.parametrize(

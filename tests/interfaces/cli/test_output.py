@@ -95,6 +95,48 @@ def test_what_cannot_be_written_is_said_at_once(tmp_path, kind):
     assert not entered
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_standard_output_has_several_names(name, capsysbinary):
+    with open_output(_path(name)) as sink:
+        sink("\u6f22\n")
+    assert capsysbinary.readouterr().out == "\u6f22\n".encode()
+
+
+def test_an_open_pipe_is_written_as_it_is():
+    reader, writer = os.pipe()
+    with open_output(_path(f"/dev/fd/{writer}")) as sink:
+        sink("x\n")
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        assert stream.read() == "x\n"
+
+
+def test_an_open_file_is_written_on_and_not_replaced(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with log.open("a") as stream, open_output(_path(f"/dev/fd/{stream.fileno()}")) as sink:
+        sink("after\n")
+    assert log.read_text() == "before\nafter\n"
+
+
+def test_a_fifo_is_written_as_it_is(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
+    with open_output(fifo) as sink:
+        sink("x\n")
+    assert reader.communicate()[0] == b"x\n"
+    assert names(tmp_path) == ["fifo"]
+
+
+def test_a_closed_descriptor_is_said_at_once():
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.close(writer)
+    with pytest.raises(OutputFailed), open_output(_path(f"/dev/fd/{writer}")):
+        pass
+
+
 def _path(text):
     from pathlib import Path
 

@@ -4,11 +4,15 @@ from dataclasses import replace
 import pytest
 from tests.reports import samples
 
+from rafsight.analysis.inventory import GapReason
 from rafsight.base.errors import ExitStatus
 from rafsight.interfaces.cli.scan import MalformedEpoch, creation_date, exit_status, render
 from rafsight.interfaces.cli.terminal import A_FILE
+from rafsight.reports.selection import filter_findings
 
 CLEAN_BUT_GAPS = samples.CLEAN_WITH_GAPS
+UNREADABLE = samples.Gap(reason=GapReason.UNREADABLE, subject="/var/lib/dpkg/status", detail="The digest differs.")
+UNREADABLE_PARTS = replace(samples.CLEAN, gaps=(*samples.GAPS, UNREADABLE))
 FOUND_WITHOUT_GAPS = replace(samples.PLANTED, gaps=())
 
 
@@ -26,6 +30,9 @@ FOUND_WITHOUT_GAPS = replace(samples.PLANTED, gaps=())
         (samples.PLANTED, 0, False, ExitStatus.INCOMPLETE),
         (samples.PLANTED, 0, True, 0),
         (samples.WITHOUT_DATABASE, 0, False, ExitStatus.INCOMPLETE),
+        (UNREADABLE_PARTS, 0, True, ExitStatus.INCOMPLETE),
+        (UNREADABLE_PARTS, 5, True, ExitStatus.INCOMPLETE),
+        (replace(UNREADABLE_PARTS, findings=samples.PLANTED.findings), 5, True, 5),
     ],
 )
 def test_exit_status(report, on_findings, allow_incomplete, status):
@@ -78,3 +85,10 @@ def test_headers_of_a_kernel_do_not_set_the_exit_status():
     headers = samples.finding(samples.OPENSSL, "CVE-2024-1", samples.Severity.LOW, kernel_headers=True)
     report = replace(samples.PLANTED, findings=(headers,), gaps=())
     assert exit_status(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
+
+
+def test_unimportant_flaws_never_set_the_exit_status():
+    flaw = samples.finding(samples.OPENSSL, "CVE-2007-6755", samples.Severity.LOW)
+    report = filter_findings(replace(samples.CLEAN, unimportant=(flaw,)), show_unimportant=True)
+    assert exit_status(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
+    assert "CVE-2007-6755" in render(report, "table", created=None, list_all=False, terminal=A_FILE)

@@ -16,7 +16,8 @@ from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryMisbehaves
 from rafsight.access.registry.exchange import Exchange
 from rafsight.access.registry.flows import Conversations
-from rafsight.access.registry.messages import Headers, Request, Response
+from rafsight.access.registry.line import Line
+from rafsight.access.registry.messages import Headers, Request, Response, host_of
 from rafsight.access.registry.reading import PROGRESS, BlobStream, RangeRead, total_of
 from rafsight.access.registry.redirects import check_target, same_origin
 from rafsight.access.registry.transport import Reply, Transport
@@ -30,6 +31,7 @@ from rafsight.formats.oci.media_types import ACCEPTED
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _NEXT_PAGE: Final = re.compile(r'\s*<([^<>]{1,4096})>\s*;\s*rel="?next"?')
 _MANIFEST_TYPES: Final = ", ".join(ACCEPTED)
+_PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
 _MOST_TAGS: Final = 1_000_000
 _MOST_PAGES: Final = 1000
 _PAGE_SIZE: Final = 8 * MiB
@@ -68,19 +70,8 @@ class RegistryBackend:
         self._limits = limits or Limits()
         self._retrier = retrier or Retrier()
         self._base = f"{endpoint.origin}/v2/{endpoint.repository}"
-        self._conversations = Conversations(
-            origin=endpoint.origin,
-            repository=endpoint.repository,
-            credentials=lambda: credentials(endpoint.host, endpoint.repository),
-            plain_http=endpoint.plain_http is True,
-            limits=self._limits,
-        )
-        self._exchange = Exchange(
-            transport=Transport(endpoint, self.meter),
-            conversations=self._conversations,
-            place=endpoint.place,
-            login=endpoint.host,
-        )
+        self._credentials = credentials
+        self._line = Line(endpoint, self._exchange)
 
     def fetch_manifest(self, name: str) -> Document:
         """Fetch a manifest or index by tag or digest.
@@ -188,7 +179,7 @@ class RegistryBackend:
         Raises: RegistryFault.
         Cost: One request if the registry knows us.
         """
-        request = Request(method="GET", url=f"{self._conversations.origin}/v2/")
+        request = Request(method="GET", url=f"{self._endpoint.origin}/v2/")
 
         def ask() -> None:
             with self._ask(request, "its API") as reply:
@@ -198,11 +189,30 @@ class RegistryBackend:
 
     def close(self) -> None:
         """Close the connections."""
-        self._exchange.transport.close()
+        self._line.close()
+
+    def _exchange(self, endpoint: Endpoint) -> Exchange:
+        return Exchange(
+            transport=Transport(endpoint, self.meter),
+            conversations=Conversations(
+                origin=endpoint.origin,
+                repository=endpoint.repository,
+                credentials=lambda: self._credentials(endpoint.host, endpoint.repository),
+                plain_http=endpoint.plain_http is True,
+                limits=self._limits,
+            ),
+            place=endpoint.place,
+            login=endpoint.host,
+        )
 
     def _fetch_manifest(self, name: str) -> Document:
         request = self._request("GET", f"/manifests/{_check_name(name)}", ("Accept", _MANIFEST_TYPES))
         content, head = self._document(request, f"manifest {name}", self._limits.index_size)
+        is_object = _begins_an_object(content)
+        kind = _content_type(head)
+        if kind in _PAGES or (kind and "json" not in kind and not is_object):
+            why = f"it answers a page ({kind}) for manifest {name}"
+            raise RegistryMisbehaves(host=host_of(head.url), why=why)
         said = head.header("docker-content-digest") or ""
         actual = digest_of(content)
         for expected in (name, said):
@@ -212,6 +222,9 @@ class RegistryBackend:
                 actual = f"{expected.partition(':')[0]}:{hasher.hexdigest()}"
                 if actual != expected:
                     raise DigestMismatch(what=f"manifest {name}", place=self.place, expected=expected, actual=actual)
+        if not is_object and not is_digest(name) and not is_digest(said):  # else these bytes really are the image's
+            why = f"what it answers for manifest {name} is no JSON object"
+            raise RegistryMisbehaves(host=host_of(head.url), why=why)
         digest = name if is_digest(name) else actual
         return Document(media_type=_media_type(head, content), digest=digest, content=content)
 
@@ -231,8 +244,8 @@ class RegistryBackend:
         link = _NEXT_PAGE.match(head.header("link") or "")
         if link is None or not tags:
             return tags, None
-        following = check_target(url, link[1], plain_http=False)
-        if not same_origin(following, self._conversations.origin):
+        following = check_target(self._line.present(url), link[1], plain_http=False)
+        if not same_origin(following, self._line.origin):
             raise self._misbehaves(why="its list of tags continues on another host")
         return tags, following
 
@@ -264,11 +277,14 @@ class RegistryBackend:
         return Request(method=method, url=self._base + path, headers=headers)
 
     def _ask(self, request: Request, what: str, *accepted: int) -> Reply:
-        return self._exchange.begin(self._conversations.ask(request), what, *accepted)
+        return self._line.begin(lambda talk: talk.ask(self._present(request)), what, *accepted)
 
     def _ask_blob(self, digest: str, headers: Headers) -> Reply:
         request = self._request("GET", f"/blobs/{digest}", *headers)
-        return self._exchange.begin(self._conversations.fetch(request, digest), f"blob {digest}", 206, 416)
+        return self._line.begin(lambda talk: talk.fetch(self._present(request), digest), f"blob {digest}", 206, 416)
+
+    def _present(self, request: Request) -> Request:
+        return request.at(self._line.present(request.url))
 
     def _misbehaves(self, *, why: str) -> RegistryMisbehaves:
         return RegistryMisbehaves(host=self._endpoint.host, why=why)
@@ -282,13 +298,22 @@ def _check_name(name: str) -> str:
     return name if _TAG.match(name) else check_digest(name)
 
 
+def _content_type(head: Response) -> str:
+    return (head.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _begins_an_object(content: bytes) -> bool:
+    """Tell whether a document begins as JSON objects do."""
+    return content[:64].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(b"{")
+
+
 def _media_type(head: Response, content: bytes) -> str:
     """Return what a document says it is: by Content-Type if that names one, else by its own member."""
     import msgspec
 
     from rafsight.access.registry import wire
 
-    said = (head.header("content-type") or "").partition(";")[0].strip().lower()
+    said = _content_type(head)
     if said in ACCEPTED:
         return said
     try:

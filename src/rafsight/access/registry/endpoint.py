@@ -36,6 +36,8 @@ class Endpoint:
     """Do not verify certificates."""
     ca_files: tuple[Path, ...] = ()
     """PEM files, trusted beside the system's own."""
+    default_ca_file: Path | None = None
+    """PEM file of SSL_CERT_FILE, trusted likewise; unlike `ca_files` it says nothing about this registry."""
     certificate: Path | None = None
     """PEM file with a client certificate; shown to the registry, and to no other host."""
     key: Path | None = None

@@ -24,6 +24,7 @@ from rafsight.access.registry.errors import (
     RegistryUntrusted,
 )
 from rafsight.access.registry.messages import host_of
+from rafsight.access.registry.patience import HeadTooSlow
 from rafsight.base.errors import RegistryFault
 
 LIBRARY_FAULTS: Final = (HTTPError, HTTPException, OSError, UnicodeError)
@@ -41,6 +42,8 @@ def fault_from(error: BaseException, url: str) -> RegistryFault:
     for one in chain:
         if isinstance(one, ssl.SSLError) and not isinstance(one, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             return _from_tls(one, host)
+    if any(isinstance(one, HeadTooSlow) for one in chain):
+        return RegistryUnreachable(host=host, why="the head of its answer has no end within the time-out")
     if any(isinstance(one, ProxyError) for one in chain):
         return RegistryUnreachable(host=host, why=f"the proxy did not let us through ({_reason(chain)})")
     for one in chain:

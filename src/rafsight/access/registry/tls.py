@@ -26,7 +26,8 @@ def make_context(endpoint: Endpoint, *, at_home: bool) -> ssl.SSLContext:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # A certificate in a CA file is trusted itself, also if it is not self-signed: what docker's certs.d means.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    for path in (*endpoint.ca_files, *endpoint.folder_files("*.crt")):
+    default = (endpoint.default_ca_file,) if endpoint.default_ca_file else ()
+    for path in (*default, *endpoint.ca_files, *endpoint.folder_files("*.crt")):
         with _blaming(path, "it holds no certificates"):
             context.load_verify_locations(cafile=path)
     for certificate, key in _client_pairs(endpoint) if at_home else ():

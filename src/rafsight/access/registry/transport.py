@@ -172,6 +172,8 @@ class Transport:
     def _make_manager(self, *, at_home: bool, scheme: str, proxy: Proxy | None) -> "urllib3.PoolManager":
         import urllib3
 
+        from rafsight.access.registry.patience import POOLS
+
         endpoint = self._endpoint
         timeout = urllib3.Timeout(connect=endpoint.connect_timeout, read=endpoint.read_timeout)
         context = None
@@ -181,16 +183,20 @@ class Transport:
             context = make_context(endpoint, at_home=at_home)
             if endpoint.insecure:  # was asked for; the library would warn at every connection
                 warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        manager: urllib3.PoolManager
         if proxy is None:
-            return urllib3.PoolManager(maxsize=endpoint.connections, timeout=timeout, ssl_context=context)
-        return urllib3.ProxyManager(
-            proxy.url,
-            maxsize=endpoint.connections,
-            timeout=timeout,
-            ssl_context=context,
-            proxy_ssl_context=context,
-            proxy_headers=_proxy_headers(proxy),
-        )
+            manager = urllib3.PoolManager(maxsize=endpoint.connections, timeout=timeout, ssl_context=context)
+        else:
+            manager = urllib3.ProxyManager(
+                proxy.url,
+                maxsize=endpoint.connections,
+                timeout=timeout,
+                ssl_context=context,
+                proxy_ssl_context=context,
+                proxy_headers=_proxy_headers(proxy),
+            )
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
 
 def _proxy_headers(proxy: Proxy) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
 """Installed npm packages: `package.json` files that name a package and its version.
 
 This module alone decides which of them count: those with a name that npm would take and a version, but not what lies in
-the tests of another package (some of those are broken on purpose).
+the tests of another package (some of those are broken on purpose). A name that npm would refuse is reported as a gap: a
+package must not hide behind it.
 """
 
 import json
@@ -10,15 +11,18 @@ from typing import Any, Final
 
 import msgspec
 
-from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile
+from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile, Skipped
 from rafsight.analysis.fields import NAME_LENGTH
 from rafsight.analysis.inventory import Component, Ecosystem, Inventory
+from rafsight.base.text import printable
 from rafsight.base.units import MiB
 from rafsight.image.selection import Wants
 
 _NAME_LENGTH: Final = 214
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!'()*")
 _TESTS: Final = frozenset({b"test", b"tests", b"__tests__", b"fixtures", b"__fixtures__"})
+_SHOWN: Final = 80
+"""[characters] of a refused name."""
 _LICENCES: Final = 32
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -41,8 +45,14 @@ def read_package(file: FileView) -> Iterator[Found]:
     Raises: MalformedFile: not JSON.
     """
     manifest = _decode(file.content.removeprefix(_BOM))
+    if not (_is_there(manifest.name) and _is_there(manifest.version)):
+        return
     name, version = _text(manifest.name), _text(manifest.version)
-    if name and version and _is_name(name):
+    if not _is_name(name):
+        yield Skipped(what=f"the name '{printable(manifest.name, _SHOWN)}' is none that npm takes")
+    elif not version:
+        yield Skipped(what=f"the version of {name} has {len(manifest.version)} characters")
+    else:
         yield Component(ecosystem=Ecosystem.NPM, name=name, version=version, licenses=tuple(_licences(manifest)))
 
 
@@ -63,6 +73,11 @@ def _decode_leniently(content: bytes) -> _Manifest:
         raise MalformedFile(what=f"no JSON: {fault}", where="package.json") from fault
     members = value if isinstance(value, dict) else {}
     return _Manifest(**{key: members.get(key) for key in _Manifest.__struct_fields__})
+
+
+def _is_there(value: object) -> bool:
+    """Tell whether a member is a text that says something."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _text(value: object) -> str:
@@ -109,7 +124,7 @@ def _in_tests(path: bytes) -> bool:
 
 NODE: Final = Extractor(
     name="lang/node",
-    version=1,
+    version=2,
     wants=Wants(patterns=(b"**/package.json",), max_size=1 * MiB),
     extract=read_package,
     choose=_installed,

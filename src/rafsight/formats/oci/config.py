@@ -54,17 +54,18 @@ def parse_config(content: bytes, *, digest: str, limits: Limits | None = None) -
     Raises: MalformedDocument.
     """
     limits = limits or Limits()
+    document = f"config {digest}"
     if len(content) > limits.config_size:
-        raise MalformedDocument(document=digest, what=f"it is larger than {limits.config_size} bytes")
+        raise MalformedDocument(document=document, what=f"it is larger than {limits.config_size} bytes")
     from rafsight.formats.oci import wire
 
-    raw = decode(content, wire.Config, digest)
+    raw = decode(content, wire.Config, document)
     diff_ids = tuple((raw.rootfs.diff_ids if raw.rootfs else None) or ())
     if len(diff_ids) > limits.layer_count:
-        raise MalformedDocument(document=digest, what=f"{len(diff_ids)} diff ids, more than {limits.layer_count}")
+        raise MalformedDocument(document=document, what=f"{len(diff_ids)} diff ids, more than {limits.layer_count}")
     for row, diff_id in enumerate(diff_ids):
         if not is_digest(diff_id):
-            raise MalformedDocument(document=digest, what=f"rootfs.diff_ids[{row}]: '{diff_id}' is not a digest")
+            raise MalformedDocument(document=document, what=f"rootfs.diff_ids[{row}]: '{diff_id}' is not a digest")
     return ImageConfig(
         architecture=raw.architecture or "",
         os=raw.os or "",

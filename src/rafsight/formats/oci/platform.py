@@ -27,6 +27,13 @@ _ARCHITECTURES: Final = {
     "loongarch64": "loong64",
     "mips64el": "mips64le",
 }
+_KNOWN: Final = frozenset(
+    (
+        "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le",
+        "riscv64", "s390x", "wasm", *_ARCHITECTURES,
+    )
+)  # fmt: skip
+"""Architectures that may be written alone: those of Go that images are made for."""
 _DEFAULT_VARIANTS: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 _NUMBERED: Final = re.compile(r"v([0-9]{1,3})\Z")
 _WORD: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
@@ -56,7 +63,7 @@ class Platform:
 
 
 def parse_platform(text: str) -> Platform:
-    """Parse `OS/ARCHITECTURE[/VARIANT]`, or an architecture alone, which means Linux.
+    """Parse `OS/ARCHITECTURE[/VARIANT]`, or an architecture alone, which means Linux and has to be a known one.
 
     Raises: MalformedPlatform.
     """
@@ -64,6 +71,8 @@ def parse_platform(text: str) -> Platform:
     if len(parts) > 3 or not all(_WORD.match(part) for part in parts):
         raise MalformedPlatform(text=text)
     if len(parts) == 1:
+        if text.lower() not in _KNOWN:
+            raise MalformedPlatform(text=text)
         parts = ["linux", *parts]
     os, architecture, variant = [*parts, ""][:3]
     return _named(os, architecture, variant)
@@ -88,6 +97,14 @@ def match_rank(wanted: Platform, offered: Platform) -> int | None:
     if got_number < asked_number:
         return asked_number - got_number
     return None if ask.variant else 1000 + got_number
+
+
+def differs(wanted: Platform, os: str, architecture: str, variant: str) -> bool:
+    """Tell whether what an image's config says is not what was wanted; what it leaves open does not differ."""
+    offered = Platform(
+        os=os or wanted.os, architecture=architecture or wanted.architecture, variant=variant or wanted.variant
+    )
+    return match_rank(wanted, offered) is None
 
 
 def _number(variant: str) -> int | None:

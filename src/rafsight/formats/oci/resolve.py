@@ -83,24 +83,40 @@ def hold(conversation: Conversation, fetch: Callable[[str], FetchedDocument]) ->
 
 
 def resolve(
-    document: FetchedDocument, *, platform: Platform, prefer: Preference = "nydus", limits: Limits | None = None
+    document: FetchedDocument,
+    *,
+    platform: Platform,
+    prefer: Preference = "nydus",
+    name: str = "",
+    limits: Limits | None = None,
 ) -> Conversation:
     """Find the wanted image in a document: the manifest itself, or the best one of an index.
 
     A manifest that was named directly is taken whatever the platform. Yields digests to fetch, is sent the documents.
 
+    Args:
+        document: what the reference names.
+        platform: what to choose from an index.
+        prefer: which kind of image, where an index has both.
+        name: what people call the document, for messages; empty: a manifest or an index, by its media type.
+        limits: what to accept.
     Raises: NoMatchingPlatform; what `parse_document` and `classify` raise.
     Cost: one document for a manifest or a marked index; else one a candidate of the platform, and one a nested index.
     """
     limits = limits or Limits()
-    parsed = _parse(document, limits)
+    parsed = _parse(document, limits, name)
     if isinstance(parsed, Manifest):
         return Resolved(image=classify(parsed, limits=limits), platform=None, candidates=())
     return (yield from _Search(platform, prefer, limits).search(parsed))
 
 
-def _parse(document: FetchedDocument, limits: Limits) -> Manifest | Index:
-    return parse_document(document.content, media_type=document.media_type, digest=document.digest, limits=limits)
+def _parse(document: FetchedDocument, limits: Limits, name: str = "") -> Manifest | Index:
+    kind = document.media_type.partition(";")[0].strip().lower()
+    if not name and kind in media_types.ACCEPTED:
+        name = "index" if kind in media_types.INDEXES else "manifest"
+    return parse_document(
+        document.content, media_type=document.media_type, digest=document.digest, name=name, limits=limits
+    )
 
 
 class _Search:

@@ -1,6 +1,7 @@
 """`rafsight db`: the advisory database that `scan` asks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import rafsight
 from rafsight.base.errors import ExitStatus
 from rafsight.base.text import printable
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.options import Function, with_ui
+from rafsight.interfaces.cli.options import EXISTING_FILE, Function, with_ui
 from rafsight.interfaces.cli.output import write_text
 from rafsight.interfaces.cli.terminal import standard_output
 from rafsight.interfaces.cli.ui import Ui
@@ -83,17 +84,37 @@ def status_command(*, database: Path | None, as_json: bool, ui: Ui) -> None:
     metavar="URL",
     help="Where the catalogue of known exploited flaws lies; empty: leave it out.  [default: CISA]",
 )
+@click.option(
+    "--ca-file", "ca_files", type=EXISTING_FILE, multiple=True, metavar="FILE", help="One more authority, PEM."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=86_400),
+    metavar="SECONDS",
+    help="Without an answer before a request is tried again.  [default: 15 to connect, then 60]",
+)
 def update_command(
-    *, ecosystems: tuple[str, ...], base_url: str | None, kev_url: str | None, database: Path | None, ui: Ui
+    *,
+    ecosystems: tuple[str, ...],
+    base_url: str | None,
+    kev_url: str | None,
+    ca_files: tuple[Path, ...],
+    timeout: float | None,
+    database: Path | None,
+    ui: Ui,
 ) -> int:
     """Fetch advisories that have changed since the last time, and build the database anew.
 
     The exit status is 3 if some of them could not be had; the database keeps what it knew from there.
     """
+    terms = rafsight.DownloadTerms(ca_files=ca_files)
+    if timeout is not None:
+        terms = replace(terms, connect_timeout=timeout, read_timeout=timeout)
     said: dict[str, Any] = {"ecosystems": ecosystems or None, "base_url": base_url, "kev_url": kev_url}
     result = rafsight.update_advisories(
         database or ui.default_database,
         cache_directory=ui.cache_dir / "downloads",
+        terms=terms,
         listener=ui.listener,
         **{name: value for name, value in said.items() if value is not None},
     )
@@ -114,14 +135,18 @@ def update_command(
 def summary(status: "DatabaseStatus") -> str:
     """Say in one line what a database has."""
     newest = f", newest of {status.newest_record[:10]}" if status.newest_record else ""
-    return (
-        f"{status.record_count:,} advisories{newest}, {status.exploited_count:,} known exploited, "
-        f"in {printable(status.path, 1000)}\n"
-    )
+    amount = counted(status.record_count, "advisory", "advisories")
+    exploited = f"{status.exploited_count:,} known exploited"
+    return f"{amount}{newest}, {exploited}, in {printable(status.path, 1000)}\n"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Write a number of things."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _counts(source: "SourceFacts") -> str:
-    amounts = [f"{source.record_count:,} records"]
+    amounts = [counted(source.record_count, "record", "records")]
     if source.withdrawn_count:
         amounts.append(f"{source.withdrawn_count:,} withdrawn")
     if source.malformed_count:

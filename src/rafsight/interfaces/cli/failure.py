@@ -39,10 +39,11 @@ def show_failure(error: Exception, *, debug: bool) -> ExitStatus:
         error: whatever a command raised.
         debug: show where in the code, too.
     """
-    if debug:
+    if debug and sys.stderr is not None:
         traceback.print_exception(error, file=sys.stderr)
     known = error if isinstance(error, RafsightError) else _unexpected(error)
-    say_error(str(known).strip(), known.advice)
+    where = "".join(f" ({note})" for note in getattr(known, "__notes__", ()))
+    say_error(str(known).strip() + where, known.advice)
     return known.exit_status
 
 
@@ -77,4 +78,6 @@ def say_warning(message: str) -> None:
 
 
 def _write(text: str) -> None:
+    if sys.stderr is None:
+        return  # closed: nobody wants to know
     click.echo(text.encode(sys.stderr.encoding or "ascii", "backslashreplace"), err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 import rafsight
+from rafsight.base.text import printable
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.listing import in_blocks, json_array, show_name
 from rafsight.interfaces.cli.options import registry_options, with_ui
@@ -46,6 +47,8 @@ def find(
     """
     if null and as_json:
         raise click.UsageError("--print0 and --json exclude each other.")
+    if mistake := mistake_in(pattern):
+        raise click.UsageError(mistake)
     with rafsight.open_image(reference, options=options, listener=ui.listener) as image:
         ui.begin_output()
         entries = rafsight.find_files(image, fsencode(pattern), kind=_KINDS[kind] if kind else None)
@@ -59,3 +62,21 @@ def find(
         lines = (show_name(b"/" + entry.path, quoted=quoted, unicode=terminal.unicode) + end for entry in entries)
         for block in in_blocks(lines):
             write_names(block)
+
+
+def mistake_in(pattern: str) -> str:
+    """Say what is wrong with a glob that can match nothing but by mistake; empty if it is well.
+
+    Args:
+        pattern: as it was typed.
+    """
+    if not pattern.strip("/"):
+        return "PATTERN is empty: it would match nothing."
+    position = 0
+    while (opened := pattern.find("[", position)) >= 0:
+        first = opened + 1 + (pattern[opened + 1 : opened + 2] == "!")
+        closed = pattern.find("]", first + 1)  # the first character of a set may be `]` itself
+        if closed < 0:
+            return f"PATTERN {printable(pattern)!r} has a '[' that no ']' ends; write '[[]' for a '[' itself."
+        position = closed + 1
+    return ""

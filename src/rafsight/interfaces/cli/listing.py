@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from rafsight.base.units import format_size
+from rafsight.base.units import KiB
 
 if TYPE_CHECKING:
     from rafsight import FileEntry
@@ -38,6 +38,7 @@ _SETUID_COLOUR: Final = "37;41"
 _EXECUTABLE_COLOUR: Final = "1;32"
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:,@%^")
 _COLUMN_GAP: Final = 2
+_UNITS: Final = "KMGTPE"
 _LINES: Final = 512
 """Lines that are written at a time."""
 _NAMED_ESCAPES: Final = {"\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
@@ -118,7 +119,18 @@ def mode_string(entry: "FileEntry") -> str:
 def _size(entry: "FileEntry", *, human: bool) -> str:
     if entry.kind in ("char", "block"):
         return "{}, {}".format(*entry.device)
-    return format_size(entry.size) if human else str(entry.size)
+    return short_size(entry.size) if human else str(entry.size)
+
+
+def short_size(size: int) -> str:
+    """Write a size in one word, rounded up as `ls -h` does: `267B`, `1.2K`, `14M`; powers of 1024."""
+    if size < KiB:
+        return f"{size}B"
+    unit, scale = 0, KiB
+    while -(-size // scale) >= KiB and unit < len(_UNITS) - 1:
+        unit, scale = unit + 1, scale * KiB
+    tenths = -(-size * 10 // scale)
+    return f"{tenths // 10}.{tenths % 10}{_UNITS[unit]}" if tenths < 100 else f"{-(-size // scale)}{_UNITS[unit]}"
 
 
 def format_time(seconds: int) -> str:

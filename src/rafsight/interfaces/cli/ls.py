@@ -19,7 +19,7 @@ from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports.paint import cells
 
 if TYPE_CHECKING:
-    from rafsight import FileEntry, Options
+    from rafsight import FileEntry, Image, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Manner:
 @click.option("-l", "is_long", is_flag=True, help="Mode, links, owner, group, size, time (UTC), name and link target.")
 @click.option("-a", "-A", "--all", "show_all", is_flag=True, help="List names that begin with a dot, too.")
 @click.option("-R", "--recursive", is_flag=True, help="List the folders below, too.")
-@click.option("-h", "--human-readable", "human", is_flag=True, help="With -l: sizes in kB, MB, GB.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="With -l: sizes in K, M, G, powers of 1024.")
 @click.option("-1", "one_per_line", is_flag=True, help="One name a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array of objects.")
 @registry_options
@@ -64,13 +64,16 @@ def ls(
 ) -> None:
     """List the folder or file PATH of the image REF; only metadata is fetched.
 
+    With -l, a symbolic link PATH is listed itself; PATH/ is what it leads to.
+
     On a terminal, names are quoted as a shell would need them; in a pipe they are written as they are. In JSON, names
     that are not UTF-8 stand in `path_b64`, too.
     """
     with rafsight.open_image(reference, options=options, listener=ui.listener) as image:
         ui.begin_output()
         start = fsencode(path).strip(b"/")
-        listed = rafsight.list_files(image, start, recursive=recursive)
+        asked = fsencode(path)
+        listed = rafsight.list_files(image, asked, recursive=recursive, follow=follows(image, asked, is_long=is_long))
         entries = listed if show_all else visible(listed, start)
         if as_json:
             for part in in_blocks(json_array(entries)):
@@ -86,6 +89,17 @@ def ls(
         )
         for lines in in_blocks(list_lines(entries, start, manner)):
             write_names(lines)
+
+
+def follows(image: "Image", path: bytes, *, is_long: bool) -> bool:
+    """Tell whether `ls PATH` is about what a symbolic link leads to: not with -l, nor if that leads nowhere.
+
+    Args:
+        image: the open image.
+        path: as it was asked for; a slash at its end means what the link leads to, always.
+        is_long: -l.
+    """
+    return path.endswith(b"/") or (not is_long and image.tree.find(path) is not None)
 
 
 def visible(entries: "Iterable[FileEntry]", start: bytes) -> "Iterator[FileEntry]":

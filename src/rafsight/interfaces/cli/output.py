@@ -5,12 +5,13 @@ This module alone decides what happens when nobody reads, or nothing can be writ
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final, TextIO
 
 from rafsight.base.errors import ExitStatus, HostLimit
 
@@ -30,17 +31,22 @@ class ReaderGone(Exception):
 
 Sink = Callable[[str], None]
 
+_STANDARD_OUTPUT: Final = "standard output"
+_DESCRIPTOR: Final = re.compile(r"(?:/dev/fd|/proc/self/fd)/([0-9]{1,9})\Z")
+_NAMED_DESCRIPTORS: Final = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2}
+
 
 def write_bytes(content: bytes) -> None:
     """Write to standard output.
 
     Raises: ReaderGone, OutputFailed.
     """
+    stream = _stdout()
     try:
-        sys.stdout.flush()
-        _binary_stdout().write(content)
+        stream.flush()
+        stream.buffer.write(content)
     except OSError as error:
-        raise _translated(error, "standard output") from error
+        raise _translated(error, _STANDARD_OUTPUT) from error
 
 
 def write_text(text: str) -> None:
@@ -48,7 +54,7 @@ def write_text(text: str) -> None:
 
     Raises: ReaderGone, OutputFailed.
     """
-    write_bytes(text.encode(sys.stdout.encoding or "ascii", "backslashreplace"))
+    write_bytes(text.encode(_stdout().encoding or "ascii", "backslashreplace"))
 
 
 def write_names(text: str) -> None:
@@ -60,26 +66,46 @@ def write_names(text: str) -> None:
 
 
 def flush_output() -> None:
-    """Hand over what standard output still holds.
+    """Hand over what standard output still holds; nothing if it is closed, as whoever writes is told.
 
     Raises: ReaderGone, OutputFailed.
     """
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError as error:
-        raise _translated(error, "standard output") from error
+        raise _translated(error, _STANDARD_OUTPUT) from error
 
 
 def drop_output() -> None:
     """Point standard output nowhere, so that the interpreter's last flush has nobody to disappoint."""
+    if sys.stdout is None:
+        return
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
 
 
-def _binary_stdout() -> BinaryIO:
-    return sys.stdout.buffer
+def _stdout() -> TextIO:
+    """Return standard output, which is None in a process that was started without one.
+
+    Raises: OutputFailed.
+    """
+    if sys.stdout is None:
+        raise OutputFailed(where=_STANDARD_OUTPUT, why="it is closed")
+    return sys.stdout
+
+
+def is_standard_output(path: Path) -> bool:
+    """Tell whether a path is a name of standard output, `-` among them."""
+    return _descriptor_of(path) == 1
+
+
+def _descriptor_of(path: Path) -> int | None:
+    """Return the open file that a path names. It is written where it stands: it may be a log that others append to."""
+    named = _DESCRIPTOR.match(str(path))
+    return int(named[1]) if named else _NAMED_DESCRIPTORS.get(str(path))
 
 
 def _translated(error: OSError, where: str) -> Exception:
@@ -92,19 +118,21 @@ def _translated(error: OSError, where: str) -> Exception:
 def open_output(path: Path | None) -> Iterator[Sink]:
     """Open the place for a result, before the work begins, so that nobody waits in vain.
 
-    A regular file appears under its name when all is written, and keeps its old content otherwise. Devices and pipes
-    are written as they are. None is standard output.
+    A regular file appears under its name when all is written, and keeps its old content otherwise. Devices, pipes and
+    open files (`/dev/fd/63`) are written as they are. None, `-` and `/dev/stdout` are standard output.
 
     Raises: OutputFailed.
     """
-    if path is None:
+    if path is None or is_standard_output(path):
+        _stdout()
         yield write_text
         return
     target = Path(os.path.realpath(path))
     with _guarded(path):
-        in_place = _is_special(target)
-        draft = target if in_place else target.with_name(f".{target.name}.{os.getpid()}.part")
-        stream = draft.open("w" if in_place else "x", encoding="utf-8", errors="backslashreplace")
+        in_place = _is_special(path)
+        draft = path if in_place else target.with_name(f".{target.name}.{os.getpid()}.part")
+        place = os.dup(descriptor) if (descriptor := _descriptor_of(path)) is not None else draft
+        stream = open(place, "w" if in_place else "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
     try:
 
         def sink(text: str) -> None:
@@ -125,10 +153,12 @@ def open_output(path: Path | None) -> Iterator[Sink]:
             draft.unlink(missing_ok=True)
 
 
-def _is_special(target: Path) -> bool:
-    """Tell whether a path is a device or a pipe; a folder is an error, what does not exist yet is a file."""
+def _is_special(path: Path) -> bool:
+    """Tell whether a path is a device, a pipe or an open file; a folder is an error, what does not exist is a file."""
+    if _descriptor_of(path) is not None:
+        return True
     try:
-        mode = target.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return False
     if stat.S_ISDIR(mode):

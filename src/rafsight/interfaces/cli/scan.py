@@ -14,11 +14,11 @@ import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import registry_options, with_ui
-from rafsight.interfaces.cli.output import open_output
+from rafsight.interfaces.cli.output import is_standard_output, open_output
 from rafsight.interfaces.cli.terminal import A_FILE, Terminal, standard_output
 from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports.document import ScanReport
-from rafsight.reports.selection import filter_findings, is_complete
+from rafsight.reports.selection import filter_findings, has_unreadable, is_complete
 from rafsight.reports.severities import parse_severities
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ class MalformedEpoch(CallerError):
     help="A table for people, or Trivy's JSON for programs.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file, all or nothing."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to a file, all or nothing; - is standard output.",
 )
 @click.option(
     "-s",
@@ -63,6 +67,11 @@ class MalformedEpoch(CallerError):
     help="Show only these, separated by commas.",
 )
 @click.option("--ignore-unfixed", is_flag=True, help="Show only what has a fixed version.")
+@click.option(
+    "--show-unimportant",
+    is_flag=True,
+    help="List what the distribution calls unimportant, too, marked so; it never sets the exit status.",
+)
 @click.option("--list-all-pkgs", "list_all", is_flag=True, help="Name every package, not only the vulnerable ones.")
 @click.option(
     "--exit-code",
@@ -71,7 +80,11 @@ class MalformedEpoch(CallerError):
     metavar="N",
     help="Exit status if anything is found after the filters.  [default: 0]",
 )
-@click.option("--allow-incomplete", is_flag=True, help="Exit with 0, not 3, though something could not be looked at.")
+@click.option(
+    "--allow-incomplete",
+    is_flag=True,
+    help="Exit with 0, not 3, though something was not looked at; never if bytes could not be had or did not verify.",
+)
 @click.option(
     "--db",
     "database",
@@ -88,6 +101,7 @@ def scan(
     output: Path | None,
     severities: str,
     ignore_unfixed: bool,
+    show_unimportant: bool,
     list_all: bool,
     exit_code: int,
     allow_incomplete: bool,
@@ -104,25 +118,37 @@ def scan(
     Exit status:
       0   done, whatever was found
       N   something was found, with --exit-code N
-      3   something was not looked at, without --allow-incomplete
+      3   something was not looked at; --allow-incomplete makes it 0,
+          unless bytes could not be had or did not verify
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     wanted = parse_severities(severities)
     created = creation_date(os.environ.get("SOURCE_DATE_EPOCH"))
+    if output is not None and is_standard_output(output):
+        output = None
     with open_output(output) as sink:
         report = rafsight.scan_reference(
             reference, database=database or ui.default_database, options=options, listener=ui.listener
         )
-        shown = filter_findings(report, severities=wanted, ignore_unfixed=ignore_unfixed)
+        shown = filter_findings(
+            report, severities=wanted, ignore_unfixed=ignore_unfixed, show_unimportant=show_unimportant
+        )
         terminal = standard_output() if output is None else A_FILE
         ui.begin_output()
         sink(render(shown, output_format, created=created, list_all=list_all, terminal=terminal))
     status = exit_status(shown, on_findings=exit_code, allow_incomplete=allow_incomplete)
     if status == ExitStatus.INCOMPLETE:
-        ui.warn(
-            "something was not looked at (the report lists it), so the exit status is 3; --allow-incomplete makes it 0"
-        )
+        ui.warn(_why_incomplete(shown))
     return status
+
+
+def _why_incomplete(report: ScanReport) -> str:
+    if has_unreadable(report):
+        return (
+            "bytes of the image could not be had or did not verify (the report lists them), so the exit status is 3, "
+            "with --allow-incomplete, too"
+        )
+    return "something was not looked at (the report lists it), so the exit status is 3; --allow-incomplete makes it 0"
 
 
 def render(report: ScanReport, output_format: str, *, created: str | None, list_all: bool, terminal: Terminal) -> str:
@@ -152,11 +178,11 @@ def exit_status(report: ScanReport, *, on_findings: int, allow_incomplete: bool)
     Args:
         report: as filtered.
         on_findings: the status that the user wants if anything is found; 0 means that findings do not matter.
-        allow_incomplete: what was not looked at does not matter.
+        allow_incomplete: what was not looked at does not matter, unless its bytes could not be had or did not verify.
     """
     if on_findings and any(not finding.kernel_headers for finding in report.findings):
         return on_findings
-    if not is_complete(report) and not allow_incomplete:
+    if has_unreadable(report) or not (is_complete(report) or allow_incomplete):
         return ExitStatus.INCOMPLETE
     return ExitStatus.OK
 

@@ -59,13 +59,14 @@ def style_for_stderr(text: str, parameters: str) -> str:
     return f"\x1b[{parameters}m{text}\x1b[0m" if _is_terminal(sys.stderr) and _wants_colour() else text
 
 
-def _is_terminal(stream: TextIO) -> bool:
-    return not stream.closed and stream.isatty()
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal; None is what a process has that was started without it."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def _wants_colour() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _is_utf8(stream: TextIO) -> bool:
-    return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
+def _is_utf8(stream: TextIO | None) -> bool:
+    return stream is not None and codecs.lookup(stream.encoding or "ascii").name == "utf-8"

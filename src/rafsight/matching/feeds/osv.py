@@ -95,6 +95,12 @@ class _Record(msgspec.Struct):
     database_specific: msgspec.Raw = msgspec.Raw()
 
 
+class _Marks(msgspec.Struct):
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    modified: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    affected: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class _RecordSpecifics(msgspec.Struct):
     severity: str | None = None
     cwe_ids: list[str] | None = None
@@ -200,6 +206,15 @@ class RecordParser:
             facts=_facts(entry, base),
         )
         return (base, affected), refused
+
+
+def is_foreign(content: bytes) -> bool:
+    """Tell whether content is a JSON object that nobody means as an OSV record: without id, or with nothing else."""
+    try:
+        marks = msgspec.json.decode(content, type=_Marks)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return marks.id is msgspec.UNSET or (marks.modified is msgspec.UNSET and marks.affected is msgspec.UNSET)
 
 
 def _remembering(scheme: Scheme) -> Scheme:
