@@ -29,7 +29,7 @@ from rafsight.base.text import escape
 from rafsight.base.units import MiB
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
-from rafsight.formats.oci.platform import parse_platform
+from rafsight.formats.oci.platform import differs, parse_platform
 from rafsight.formats.oci.resolve import Resolved, hold, resolve
 from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, read_blob_meta
 from rafsight.formats.rafs.codec import read_bootstrap
@@ -294,6 +294,7 @@ class _Session:
             pending = aside.submit(self._config, classified)
             tables, parts = self._tables(classified, lambda: _diff_ids(pending.result(), classified))
             config = pending.result()
+        self._compare_platform(config)
         identity = Identity(
             reference=self._reference,
             classified=classified,
@@ -305,6 +306,12 @@ class _Session:
         )
         return self._image(identity, tables, parts, pool)
 
+    def _compare_platform(self, config: ImageConfig | None) -> None:
+        """Say if an image that was named directly is of another platform than the wanted one."""
+        wanted = parse_platform(self._options.platform)
+        if config is not None and differs(wanted, config.os, config.architecture, config.variant):
+            self._listener(Noticed(message=f"the image is for {_platform_of(config)}, not for {wanted}"))
+
     def close(self) -> None:
         """Give back what the layers brought."""
         if self._layers is not None:
@@ -312,7 +319,9 @@ class _Session:
 
     def _resolve(self) -> tuple[Document, Resolved]:
         document = self._document(self._source.name)
-        conversation = resolve(document, platform=parse_platform(self._options.platform), limits=self._limits)
+        wanted = parse_platform(self._options.platform)
+        name = f"manifest of {self._source.name}" if self._source.name else ""
+        conversation = resolve(document, platform=wanted, limits=self._limits, name=name)
         resolved = hold(conversation, self._document)
         for candidate in resolved.candidates:
             if candidate.outcome and candidate.says_nydus and not isinstance(resolved.image, NydusManifest):

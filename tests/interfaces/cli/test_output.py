@@ -156,6 +156,7 @@ except output.ReaderGone:
     output.drop_output()
     sys.exit(failure.READER_GONE)
 except output.OutputFailed as error:
+    output.drop_output()
     sys.exit(failure.show_failure(error, debug=False))
 """
 

@@ -1,8 +1,9 @@
 """Installed npm packages: `package.json` files that name a package and its version.
 
 This module alone decides which of them count: those with a name that npm would take and a version, but not what lies in
-the tests of another package (some of those are broken on purpose). A name that npm would refuse is reported as a gap: a
-package must not hide behind it.
+the tests of another package (some of those are broken on purpose). A name that npm would refuse is an application's or
+a template's (`My Application`, `{{name}}`) and no package; one with characters that nobody can see is reported as a
+gap: a package must not hide behind it.
 """
 
 import json
@@ -49,7 +50,8 @@ def read_package(file: FileView) -> Iterator[Found]:
         return
     name, version = _text(manifest.name), _text(manifest.version)
     if not _is_name(name):
-        yield Skipped(what=f"the name '{printable(manifest.name, _SHOWN)}' is none that npm takes")
+        if not (name and name.isprintable()):
+            yield Skipped(what=f"the name '{printable(manifest.name, _SHOWN)}' is none that npm takes")
     elif not version:
         yield Skipped(what=f"the version of {name} has {len(manifest.version)} characters")
     else:

@@ -21,7 +21,7 @@ class OutputFailed(HostLimit):
 
     code = "output-failed"
     template = "cannot write {where}: {why}"
-    remedy = "Check the space and the permissions there, or name another file with --output."
+    remedy = "Check the space and the permissions there."
     exit_status = ExitStatus.OUTPUT
 
 
