@@ -56,7 +56,7 @@ def main() -> None:
             ("start-up, wall of the whole process", lambda: cases.start_up(options.runs)),
             ("bootstrap of 300,000 inodes to columns", lambda: cases.index_bootstrap(options.runs, work)),
             ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
-            ("beside it: the same question asked of the OCI image", lambda: cases.peers(work, layouts)),
+            ("beside it: the same question, over the same link", lambda: cases.peers(work, layouts)),
         ]
         for title, measure in sections:
             print(title)

@@ -121,33 +121,48 @@ def _scan_tag(runs: int, work: Path, database: Path, reference: str) -> list[dic
 
 
 def peers(work: Path, layouts: Mapping[str, Path]) -> list[dict[str, str]]:
-    """What a user would otherwise run, on the OCI form of the same image over the same link, where it is installed."""
+    """Ours and what a user would otherwise run, over the same link; `times` compares with the first row."""
+    database = work / "advisories.sqlite"
     rows = []
     for name, layout in layouts.items():
-        if "oci" not in tags_of(layout) and "latest" not in tags_of(layout):
-            continue
-        tag = "oci" if "oci" in tags_of(layout) else "latest"
+        tags = tags_of(layout)
+        oci = next((tag for tag in ("oci", "latest") if tag in tags), None)
         with (
             service(python("-m", "bench.serve", f"{name}={layout}")) as port,
             service(python("-m", "bench.link", "--to", f"127.0.0.1:{port}")) as slow,
         ):
-            reference = f"127.0.0.1:{slow}/{name}:{tag}"
-            for peer, command in peer_commands(reference, work).items():
-                sample = run(
-                    command,
-                    environment={"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"},
+            commands = {}
+            for tag in [tag for tag in ("v6", oci) if tag in tags]:
+                reference = f"127.0.0.1:{slow}/{name}:{tag}"
+                commands["rafsight", tag] = rafsight(
+                    "--cache-dir", str(work / tag), "scan", reference, "--db", str(database)
                 )
-                rows.append(
-                    {
-                        "peer": peer,
-                        "image": f"{name}:{tag}",
-                        "s": f"{sample.seconds:.2f}",
-                        "cpu s": f"{sample.cpu_seconds:.2f}",
-                        "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
-                        "status": str(sample.status),
-                    }
-                )
-    return rows or [{"peer": "none of syft, trivy is installed, or no OCI form of the images is there"}]
+            if oci:
+                reference = f"127.0.0.1:{slow}/{name}:{oci}"
+                commands |= {(peer, oci): command for peer, command in peer_commands(reference, work).items()}
+            rows += _beside(name, commands)
+    return rows
+
+
+def _beside(name: str, commands: Mapping[tuple[str, str], list[str]]) -> list[dict[str, str]]:
+    settings = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"}
+    rows = []
+    first: float | None = None
+    for (tool, tag), command in commands.items():
+        sample = run(command, environment=settings)
+        first = first or sample.seconds
+        rows.append(
+            {
+                "tool": tool,
+                "image": f"{name}:{tag}",
+                "s": f"{sample.seconds:.2f}",
+                "times": f"{sample.seconds / first:.1f}",
+                "cpu s": f"{sample.cpu_seconds:.2f}",
+                "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
+                "status": str(sample.status),
+            }
+        )
+    return rows
 
 
 def peer_commands(reference: str, work: Path) -> dict[str, list[str]]:
@@ -155,7 +170,7 @@ def peer_commands(reference: str, work: Path) -> dict[str, list[str]]:
     found = {}
     syft = shutil.which("syft", path=str(Path(sys.executable).parent)) or shutil.which("syft")
     if syft:
-        found["syft registry:"] = [syft, "scan", f"registry:{reference}", "--quiet", "--output", "json"]
+        found["syft"] = [syft, "scan", f"registry:{reference}", "--quiet", "--output", "json"]
     trivy = shutil.which("trivy")
     if trivy:
         offline = ("--skip-db-update", "--offline-scan", "--scanners", "vuln", "--cache-dir", str(work / "trivy"))
