@@ -17,6 +17,20 @@ from rafsight.testing.bootstraps import synthetic_bootstrap
 open(sys.argv[1], "wb").write(synthetic_bootstrap(300_000))
 """
 
+LOOK_UP = """
+import sys, time
+from pathlib import Path
+from rafsight.matching.store import Lookup, open_database
+from rafsight.matching.versions import SCHEMES
+key = SCHEMES["Debian"].key("1:1.0-1")
+lookups = [Lookup(base="Debian", release="12", name=name, key=key) for name in sys.argv[2:]]
+with open_database(Path(sys.argv[1])) as database:
+    opened = time.perf_counter()
+    hits = database.find(lookups)
+    print((time.perf_counter() - opened) * 1000, len(lookups), len(hits))
+"""
+PACKAGES = ("openssl", "curl", "glibc", "git", "busybox", "systemd", "expat", "zlib", "krb5", "perl") * 50
+
 INDEX_BOOTSTRAP = """
 import sys, time, mmap
 from rafsight.base.limits import Limits
@@ -68,6 +82,27 @@ def index_bootstrap(runs: int, work: Path) -> list[dict[str, str]]:
             "s": f"{seconds:.3f}",
             "budget": "0.4",
             "peak": f"{middle(samples).peak_bytes / 1e6:.0f} MB",
+        }
+    ]
+
+
+def advisories(work: Path, shared: Path) -> list[dict[str, str]]:
+    """Import a large corpus of advisories, where it lies beside the checkout, and look 500 packages up."""
+    source = shared / "data" / "advisories"
+    if not source.is_dir():
+        return [{"case": "no large corpus beside the checkout"}]
+    database = work / "corpus.sqlite"
+    imported = run(rafsight("db", "import", str(source), "--db", str(database), "--quiet"))
+    assert imported.status == 0, imported.output
+    milliseconds, count, hits = run(python("-c", LOOK_UP, str(database), *PACKAGES)).output.split()
+    return [
+        {
+            "import s": f"{imported.seconds:.1f}",
+            "peak": f"{imported.peak_bytes / 1e6:.0f} MB",
+            "database": f"{database.stat().st_size / 1e6:.1f} MB",
+            "look-ups": count.decode(),
+            "hits": hits.decode(),
+            "ms": f"{float(milliseconds):.1f}",
         }
     ]
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from rafsight.formats.checksum import crc32c, digest, hasher
+from rafsight.formats.checksum import digest, hasher
 from rafsight.formats.tables import Digester
 
 
@@ -24,17 +24,3 @@ def test_published_digests_of_abc(digester, expected):
 
 def test_sha256_is_the_one_of_the_library():
     assert digest(Digester.SHA256, b"x" * 1000) == hashlib.sha256(b"x" * 1000).digest()
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", 0),
-        (b"123456789", 0xE3069283),
-        (bytes(32), 0x8A9136AA),
-        (b"\xff" * 32, 0x62A8AB43),
-        (bytes(range(32)), 0x46DD794E),
-    ],
-)
-def test_crc32c_of_rfc_3720(content, expected):
-    assert crc32c(content) == expected

@@ -20,7 +20,7 @@ from rafsight.formats.compressed_stream import decompressed
 from rafsight.formats.oci.manifest import Manifest, parse_document
 from rafsight.formats.tables import MalformedImage, UnitForm, Xattr
 from rafsight.formats.tar import read_members
-from rafsight.image.overlay import LayerMerger, LayerSource, merge_layers
+from rafsight.image.overlay import LayerMerger, LayerSource
 
 
 def tar(*operations):
@@ -54,7 +54,10 @@ def source(layer):
 
 
 def merge(*layers, limits=None):
-    return merge_layers(((source(layer), read_members(iter([layer]), where="layer")) for layer in layers), limits)
+    merger = LayerMerger(limits)
+    for layer in layers:
+        merger.add_layer(read_members(iter([layer]), where="layer"), source(layer))
+    return merger.finish()
 
 
 def rows(merged):

@@ -1,10 +1,8 @@
-"""Known answers from some 57,000 real records, and what they cost."""
+"""Known answers from some 57,000 real records; `make bench` says what they cost."""
 
 import json
-import statistics
 import subprocess
 import sys
-import time
 
 import pytest
 from tests.matching.support import component, distribution, match_in
@@ -17,13 +15,12 @@ from rafsight.matching.versions import SCHEMES
 pytestmark = [needs_shared, pytest.mark.shared]
 
 IMPORT = """
-import re, sys, time
+import re, sys
 from pathlib import Path
 from rafsight.verbs.advisories import import_advisories
-started = time.monotonic()
 result = import_advisories([Path(path) for path in sys.argv[2:]], Path(sys.argv[1]))
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])  # not that of the parent before exec
-print(time.monotonic() - started, peak / 1024, result.status.record_count)
+print(peak / 1024, result.status.record_count)
 """
 
 
@@ -35,15 +32,12 @@ def corpus(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-c", IMPORT, str(database), *paths], capture_output=True, text=True, check=True
     )
-    seconds, memory, count = map(float, done.stdout.split())
-    return database, seconds, memory, count
+    memory, count = map(float, done.stdout.split())
+    return database, memory, count
 
 
-def test_the_whole_corpus_is_imported_within_its_budget(corpus, record_property):
-    database, seconds, memory, count = corpus
-    record_property("import [s]", seconds)
-    record_property("memory [MiB]", memory)
-    record_property("database [MB]", database.stat().st_size / 1e6)
+def test_the_whole_corpus_is_imported_in_bounded_memory(corpus):
+    _, memory, count = corpus
     assert count > 55_000
     assert memory < 300
 
@@ -132,7 +126,7 @@ def test_malware_is_found_and_withdrawn_records_are_not(corpus):
         assert database.advisory("npm", "GHSA-32vw-r77c-gm67") is None
 
 
-def test_looking_up_500_packages_and_opening_are_quick(corpus, record_property):
+def test_many_packages_are_looked_up_at_once(corpus):
     with open_database(corpus[0]) as database:
         names = [
             row[0]
@@ -143,17 +137,6 @@ def test_looking_up_500_packages_and_opening_are_quick(corpus, record_property):
         ]
     wanted = (names * 2)[:500] if len(names) < 500 else names[:500]
     lookups = [Lookup(base="Debian", release="12", name=name, key=SCHEMES["Debian"].key("1:1.0-1")) for name in wanted]
-    opening, looking = [], []
-    for _ in range(5):
-        started = time.perf_counter()
-        database = open_database(corpus[0])
-        opening.append(time.perf_counter() - started)
-        started = time.perf_counter()
+    with open_database(corpus[0]) as database:
         hits = database.find(lookups)
-        looking.append(time.perf_counter() - started)
-        database.close()
-    record_property("opening [ms]", round(statistics.median(opening) * 1e3, 2))
-    record_property("500 look-ups [ms]", round(statistics.median(looking) * 1e3, 2))
     assert len(hits) > 10
-    assert statistics.median(opening) < 0.005
-    assert statistics.median(looking) < 0.05

@@ -67,7 +67,7 @@ class UnreadPart:
 
 
 class Image:
-    """An open image. Made by `open_image`; thread-safe but for `close`."""
+    """An open image, made by `open_image`. Thread-safe."""
 
     def __init__(
         self,

@@ -1,9 +1,8 @@
-"""On-disk digester numbers and what computes them; CRC-32C.
+"""On-disk digester numbers and what computes them.
 
 This module alone decides which hash stands behind which number.
 """
 
-import functools
 import hashlib
 from typing import Protocol
 
@@ -38,26 +37,3 @@ def digest(digester: Digester, content: Buffer) -> bytes:
     running = hasher(digester)
     running.update(content)
     return running.digest()
-
-
-def crc32c(content: Buffer) -> int:
-    """Compute the CRC-32C (Castagnoli) of a chunk.
-
-    Cost: about 10 MB a second, in plain Python: for single chunks on request. Digests are what protects an image.
-    """
-    table = _crc32c_table()
-    crc = 0xFFFF_FFFF
-    for octet in memoryview(content):
-        crc = table[(crc ^ octet) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFF_FFFF
-
-
-@functools.cache
-def _crc32c_table() -> tuple[int, ...]:
-    table = []
-    for octet in range(256):
-        crc = octet
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F6_3B78 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)

@@ -16,7 +16,7 @@ was last set. Everything is columns; what is a file's inode is a number.
 """
 
 import stat as st
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -293,14 +293,3 @@ class LayerMerger:
             del self._touched[one]
             self._pruned.discard(one)
             waiting.extend(value >> _LAYER_BITS for value in names.values())
-
-
-def merge_layers(layers: Iterable[tuple[LayerSource, Iterator[Member]]], limits: Limits | None = None) -> MergedLayers:
-    """Merge layers that nobody wants content of, from the lowest to the highest.
-
-    Raises: MalformedImage.
-    """
-    merger = LayerMerger(limits)
-    for source, members in layers:
-        merger.add_layer(members, source)
-    return merger.finish()

@@ -70,8 +70,6 @@ class ScanReport:
     gaps: tuple[Gap, ...]
     """Everything that was not looked at: the inventory's gaps and the matcher's."""
     cost: Cost
-    bytes_needed: int
-    """[bytes] of the stored chunks that had to be read, plus manifest, config and bootstrap where they were fetched."""
     database: DatabaseFacts | None
     """None if no database was asked (`--no-database` style uses)."""
     started: str

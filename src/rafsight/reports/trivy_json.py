@@ -254,7 +254,7 @@ def _rafsight(report: ScanReport) -> Json:
         "Cost": {
             "Requests": report.cost.requests,
             "BytesFetched": report.cost.bytes_fetched,
-            "BytesNeeded": report.bytes_needed,
+            "BytesNeeded": report.cost.bytes_needed,
             "ImageBytes": whole,
             "Ratio": round(report.cost.bytes_fetched / whole, 6) if whole else None,
         },

@@ -97,15 +97,13 @@ def _scan(image: Image, advisories: AdvisoryDatabase, listener: Listener, starte
     began = datetime.now(UTC)
     inventory = take_inventory(image, listener)
     matched = match(inventory, advisories)
-    cost = image.cost
     return ScanReport(
         image=describe_image(image),
         inventory=inventory,
         findings=matched.findings,
         gaps=(*_unread(image), *inventory.gaps, *matched.gaps),
         unimportant=matched.hidden,
-        cost=cost,
-        bytes_needed=cost.bytes_needed,
+        cost=image.cost,
         database=_database_facts(advisories),
         started=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=time.monotonic() - started,

@@ -88,7 +88,7 @@ def check_real(name, folder):
         assert found.layers == found.manifest.layers
         return
     assert isinstance(found, NydusManifest)
-    seen = (len(found.blob_layers), found.fs_version, found.is_reference, found.looks_like_dictionary)
+    seen = (len(found.blob_layers), found.fs_version, bool(found.references), found.looks_like_dictionary)
     assert seen == expected
     assert found.bootstrap_layer == found.manifest.layers[-1]
     assert found.other_layers == ()

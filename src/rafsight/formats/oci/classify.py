@@ -56,11 +56,6 @@ class NydusManifest:
     """Digest of the OCI manifest that was converted; empty if nobody says."""
     source_reference: str
 
-    @property
-    def is_reference(self) -> bool:
-        """True if the data stays in the layers of an OCI image (zran)."""
-        return bool(self.references)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OciManifest:
