@@ -4,6 +4,7 @@ This module alone knows the order of the steps: resolve, choose the manifest, lo
 read the tables, place the chunks of the blobs that are needed.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,8 +30,9 @@ from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
 from rafsight.formats.oci.platform import differs, parse_platform
 from rafsight.formats.oci.resolve import Resolved, hold, resolve
-from rafsight.formats.rafs.codec import read_bootstrap
-from rafsight.formats.tables import TreeTables
+from rafsight.formats.rafs.codec import read_bootstrap, read_head
+from rafsight.formats.records import Buffer
+from rafsight.formats.tables import Head, TreeTables
 from rafsight.image.plan import FileRange
 from rafsight.image.tree import ImageTree
 
@@ -73,17 +75,34 @@ class Image:
         self,
         *,
         identity: Identity,
-        tree: ImageTree,
+        head: Head,
+        grow: Callable[[], "Grown"],
         backend: Backend,
-        contents: Contents,
         unread: tuple[UnreadPart, ...] = (),
     ) -> None:
         self.identity = identity
+        self.head = head
+        """Superblock and blob table."""
         self.unread = unread
-        self.tree = tree
         self.backend = backend
-        self._contents = contents
+        self._grow = grow
+        self._grown: Grown | None = None
+        self._lock = threading.Lock()
         self.opening_cost = backend.meter.cost
+
+    @property
+    def tree(self) -> ImageTree:
+        """The file tree.
+
+        Raises: ImageFault: when a lazily opened image (`open_image`) is asked for the first time.
+        """
+        return self._whole().tree
+
+    def _whole(self) -> "Grown":
+        with self._lock:
+            if self._grown is None:
+                self._grown = self._grow()
+            return self._grown
 
     @property
     def cost(self) -> Cost:
@@ -95,7 +114,7 @@ class Image:
 
         Cost: the requests of one plan. Memory: a window, and ranges that are not complete yet.
         """
-        return self._contents.read(wanted)
+        return self._whole().contents.read(wanted)
 
     def read_file(self, row: int) -> Iterator[bytes]:
         """Read one regular file in order, piece by piece.
@@ -122,9 +141,22 @@ class Image:
                 following += 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """What an image has once its tables were read."""
+
+    tree: ImageTree
+    contents: Contents
+
+
 @contextmanager
 def open_image(
-    reference: str, *, options: Options | None = None, listener: Listener = silent, keep: Keep = keep_nothing
+    reference: str,
+    *,
+    options: Options | None = None,
+    listener: Listener = silent,
+    keep: Keep = keep_nothing,
+    lazy: bool = False,
 ) -> Iterator[Image]:
     """Open an image by its reference.
 
@@ -134,6 +166,7 @@ def open_image(
         listener: told about long work.
         keep: for plain OCI layers, which have to be streamed whole to know their tree: tells which files' content to
             keep from that pass, so that reading them later costs nothing.
+        lazy: read no more of a bootstrap than its head until somebody asks for the tree.
     Raises: CallerError, RegistryFault, ImageFault.
     Cost: manifest, config and bootstrap (the latter two from the cache if they were there before); for plain OCI
         layers, all of them.
@@ -141,7 +174,7 @@ def open_image(
     options = options or Options()
     meter = Meter()
     with connect(reference, options, meter) as source, threads(options.connections, name="rafsight-fetch") as pool:
-        session = _Session(reference, source, options, listener, keep)
+        session = _Session(reference, source, options, listener, keep, lazy=lazy)
         try:
             yield session.open(pool)
         finally:
@@ -151,13 +184,16 @@ def open_image(
 class _Session:
     """The steps of opening, and what has to be closed."""
 
-    def __init__(self, reference: str, source: Source, options: Options, listener: Listener, keep: Keep) -> None:
+    def __init__(
+        self, reference: str, source: Source, options: Options, listener: Listener, keep: Keep, *, lazy: bool
+    ) -> None:
         self._reference = reference
         self._source = source
         self._backend = source.backend
         self._options = options
         self._listener = listener
         self._keep = keep
+        self._lazy = lazy
         self._limits = Limits()
         self._cache = Cache(options.cache_dir)
         self._layers: LayerStore | None = None
@@ -166,14 +202,14 @@ class _Session:
     def open(self, pool: ThreadPoolExecutor) -> Image:
         """Do all steps; `pool` fetches what is read later."""
         if self._source.bootstrap is not None:
-            tables = read_bootstrap(self._source.bootstrap, name=self._source.bootstrap_name, limits=self._limits)
+            seed = self._seed(self._source.bootstrap, self._source.bootstrap_name)
             self._backend.meter.count(needed=len(self._source.bootstrap))
-            return self._image(Identity(reference=self._reference), tables, None, pool)
+            return self._image(Identity(reference=self._reference), seed, None, pool)
         document, resolved = self._resolve()
         classified = resolved.image
         with threads(1, name="rafsight-config") as aside:
             pending = aside.submit(self._config, classified)
-            tables, parts = self._tables(classified, lambda: _diff_ids(pending.result(), classified))
+            seed, parts = self._seeds(classified, lambda: _diff_ids(pending.result(), classified))
             config = pending.result()
         self._compare_platform(config)
         identity = Identity(
@@ -185,7 +221,7 @@ class _Session:
             repository=self._source.repository,
             tag=self._source.tag,
         )
-        return self._image(identity, tables, parts, pool)
+        return self._image(identity, seed, parts, pool)
 
     def _compare_platform(self, config: ImageConfig | None) -> None:
         """Say if an image that was named directly is of another platform than the wanted one."""
@@ -235,16 +271,23 @@ class _Session:
             self._cache.keep_document(descriptor.digest, content)
         return parse_config(content, digest=descriptor.digest, limits=self._limits)
 
-    def _tables(
+    def _seed(self, bootstrap: Buffer, name: str) -> "_Seed":
+        """Read as much of a bootstrap as is wanted now."""
+        if self._lazy:
+            head = read_head(bootstrap, name=name, limits=self._limits)
+            return _Seed(head=head, tables=lambda: read_bootstrap(bootstrap, name=name, limits=self._limits))
+        return _seed_of(read_bootstrap(bootstrap, name=name, limits=self._limits))
+
+    def _seeds(
         self, classified: ClassifiedManifest, diff_ids: Callable[[], tuple[str, ...]]
-    ) -> tuple[TreeTables, BootstrapParts | None]:
+    ) -> tuple["_Seed", BootstrapParts | None]:
         """Load the bootstrap, or stream the layers; `diff_ids` waits for the config."""
         if isinstance(classified, NydusManifest):
             layer = classified.bootstrap_layer
             parts = load_bootstrap(self._backend, layer, self._cache, self._limits)
-            tables = read_bootstrap(parts.bootstrap, name="", limits=self._limits)
+            seed = self._seed(parts.bootstrap, "")
             confirm_bootstrap(self._backend, layer, parts, diff_ids(), self._cache)
-            return tables, parts
+            return seed, parts
         self._layers = stream_layers(
             self._backend,
             classified.layers,
@@ -253,25 +296,37 @@ class _Session:
             limits=self._limits,
             listener=self._listener,
         )
-        return self._layers.tables, None
+        return _seed_of(self._layers.tables), None
 
     def _image(
-        self, identity: Identity, tables: TreeTables, parts: BootstrapParts | None, pool: ThreadPoolExecutor
+        self, identity: Identity, seed: "_Seed", parts: BootstrapParts | None, pool: ThreadPoolExecutor
     ) -> Image:
-        tree = ImageTree(tables, self._limits)
-        contents = Contents(tree, self._backend, parts, pool, self._limits)
-        if self._layers is not None:
-            contents.use_layers(self._layers.placement, self._layers)
+        layers = self._layers
+
+        def grow() -> Grown:
+            tree = ImageTree(seed.tables(), self._limits)
+            contents = Contents(tree, self._backend, parts, pool, self._limits)
+            if layers is not None:
+                contents.use_layers(layers.placement, layers)
+            return Grown(tree=tree, contents=contents)
+
+        if layers is not None:
             self._unread += [
-                UnreadPart(what=escape(member.path), why=member.why, is_missing=False) for member in self._layers.unread
+                UnreadPart(what=escape(member.path), why=member.why, is_missing=False) for member in layers.unread
             ]
-        return Image(
-            identity=identity,
-            tree=tree,
-            backend=self._backend,
-            contents=contents,
-            unread=tuple(self._unread),
-        )
+        return Image(identity=identity, head=seed.head, grow=grow, backend=self._backend, unread=tuple(self._unread))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seed:
+    """What an image grows from."""
+
+    head: Head
+    tables: Callable[[], TreeTables]
+
+
+def _seed_of(tables: TreeTables) -> _Seed:
+    return _Seed(head=tables.head, tables=lambda: tables)
 
 
 def _diff_ids(config: ImageConfig | None, classified: ClassifiedManifest) -> tuple[str, ...]:

@@ -153,6 +153,14 @@ class Superblock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the head of a bootstrap says, before any inode is read."""
+
+    superblock: Superblock
+    blobs: tuple[BlobEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryTable:
     """One row a directory entry; n rows. Offsets point into `TreeTables.buffer`."""
 
@@ -186,6 +194,8 @@ class EntryTable:
     extent_count: Rows
     digest: Octets | None = None
     """(n, 32) inode digests where the format has them."""
+    blocks: Offsets | None = None
+    """[512 bytes] as stored, where the format stores them; elsewhere the size, rounded up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,3 +284,8 @@ class TreeTables:
     """`ino`s of the prefetch table, in its order, without the closing zero."""
     read_xattrs: Callable[[memoryview], tuple[Xattr, ...]]
     """Decode one entry's xattr area. Raises MalformedImage."""
+
+    @property
+    def head(self) -> Head:
+        """The superblock and the blob table."""
+        return Head(superblock=self.superblock, blobs=self.blobs)

@@ -8,15 +8,17 @@ from typing import Final
 import numpy as np
 
 from rafsight.base.limits import Limits
+from rafsight.formats.rafs import v5_head
 from rafsight.formats.rafs import v5_layout as layout
 from rafsight.formats.rafs.v5_chunks import read_chunks
-from rafsight.formats.rafs.v5_head import read_head
 from rafsight.formats.rafs.v5_inodes import REGULAR, WHERE, Inodes, Tree, build_tree, read_inodes
 from rafsight.formats.rafs.xattrs import read_v5_xattrs
 from rafsight.formats.records import Buffer, require
-from rafsight.formats.tables import EntryTable, Offsets, Rows, TreeTables
+from rafsight.formats.tables import EntryTable, Head, Offsets, Rows, TreeTables
 
 _MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
+_MAX_BLOCKS: Final = np.uint64((1 << 62) - 1)
+"""What a nonsensical number of blocks is cut to: nothing but people reads it."""
 _DEVICES: Final = (2, 6)
 """st_mode >> 12 of character and block devices."""
 
@@ -26,9 +28,15 @@ def probe(head: Buffer) -> bool:
     return bytes(head[:4]) == _MAGIC
 
 
+def read_head(bootstrap: Buffer, name: str, limits: Limits) -> Head:
+    """Read the head of a v5 bootstrap; `codec.Codec.read_head` says the rest."""
+    head = v5_head.read_head(bootstrap, name, limits)
+    return Head(superblock=head.superblock, blobs=head.blobs)
+
+
 def read(bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
     """Read a v5 bootstrap; `codec.Codec.read` says the rest."""
-    head = read_head(bootstrap, name, limits)
+    head = v5_head.read_head(bootstrap, name, limits)
     tree = build_tree(bootstrap, read_inodes(bootstrap, head), limits)
     link_row = _link_rows(tree.inodes)
     own = link_row == np.arange(len(link_row))
@@ -99,4 +107,5 @@ def _entries(tree: Tree, link_row: Rows, extent_count: Offsets) -> EntryTable:
         extent_start=np.where(extent_count > 0, np.cumsum(extent_count) - extent_count, 0)[link_row],
         extent_count=extent_count[link_row].astype(np.int32),
         digest=inodes.digest,
+        blocks=np.minimum(fields["blocks"], _MAX_BLOCKS).astype(np.int64),
     )

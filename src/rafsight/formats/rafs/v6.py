@@ -16,7 +16,7 @@ from rafsight.formats.rafs.v6_volume import Volume, read_volume
 from rafsight.formats.rafs.v6_walk import Tree, walk
 from rafsight.formats.rafs.xattrs import read_v6_xattrs
 from rafsight.formats.records import Buffer, Indexes, Long, octets_of, ragged, require, sizes_to_nul
-from rafsight.formats.tables import EntryTable, MalformedImage, Octets, Offsets, Rows, TreeTables
+from rafsight.formats.tables import EntryTable, Head, MalformedImage, Octets, Offsets, Rows, TreeTables
 
 _MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
 _DEVICES: Final = (2, 6)
@@ -26,6 +26,12 @@ _DEVICES: Final = (2, 6)
 def probe(head: Buffer) -> bool:
     """Tell whether a file that begins with `head` is an EROFS image, as RAFS v6 is."""
     return bytes(head[layout.SUPERBLOCK_OFFSET : layout.SUPERBLOCK_OFFSET + 4]) == _MAGIC
+
+
+def read_head(bootstrap: Buffer, name: str, limits: Limits) -> Head:
+    """Read the head of a v6 bootstrap; `codec.Codec.read_head` says the rest."""
+    volume = read_volume(bootstrap, limits)
+    return Head(superblock=volume.superblock, blobs=read_blobs(volume, name))
 
 
 def read(bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
