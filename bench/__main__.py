@@ -55,6 +55,7 @@ def main() -> None:
         sections: list[tuple[str, Callable[[], list[dict[str, str]]]]] = [
             ("start-up, wall of the whole process", lambda: cases.start_up(options.runs)),
             ("bootstrap of 300,000 inodes to columns", lambda: cases.index_bootstrap(options.runs, work)),
+            ("questions about two bootstraps of 300,000 inodes", lambda: cases.metadata(options.runs, work)),
             ("advisories", lambda: cases.advisories(work, SHARED)),
             ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
             ("beside it: the same question, over the same link", lambda: cases.peers(work, layouts)),

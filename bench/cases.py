@@ -17,6 +17,18 @@ from rafsight.testing.bootstraps import synthetic_bootstrap
 open(sys.argv[1], "wb").write(synthetic_bootstrap(300_000))
 """
 
+MAKE_SIBLING = """
+import sys
+from rafsight.base.limits import Limits
+from rafsight.formats.rafs.codec import read_bootstrap
+content = bytearray(open(sys.argv[1], "rb").read())
+tables = read_bootstrap(bytes(content), name="", limits=Limits())
+table = dict(tables.superblock.fields)["chunk_table_offset"]
+for row in range(0, len(tables.chunks.digest), 100):  # every hundredth chunk has other bytes
+    content[table + 80 * row] ^= 0xFF
+open(sys.argv[2], "wb").write(content)
+"""
+
 LOOK_UP = """
 import sys, time
 from pathlib import Path
@@ -84,6 +96,32 @@ def index_bootstrap(runs: int, work: Path) -> list[dict[str, str]]:
             "peak": f"{middle(samples).peak_bytes / 1e6:.0f} MB",
         }
     ]
+
+
+def metadata(runs: int, work: Path) -> list[dict[str, str]]:
+    """Questions about 300,000 inodes, the start of the process included; beside nydus-image where that is installed."""
+    file, sibling = work / "large.boot", work / "sibling.boot"
+    made = run(python("-c", MAKE_SIBLING, str(file), str(sibling)))
+    assert made.status == 0, "the second bootstrap cannot be made"
+    ours = {
+        "inspect -R stats": (rafsight("inspect", f"boot:{file}", "-R", "stats"), "0.35"),
+        "inspect -R 'diff OTHER'": (rafsight("inspect", f"boot:{file}", "-R", f"diff boot:{sibling}"), "2"),
+        "check": (rafsight("check", f"boot:{file}"), "2.3"),
+    }
+    peer = {
+        "inspect -R stats": ["nydus-image", "inspect", "-R", "stats", str(file)],
+        "check": ["nydus-image", "check", "--bootstrap", str(file)],
+    }
+    rows = []
+    for question, (command, budget) in ours.items():
+        sample = middle([run(command) for _ in range(runs)])
+        row = {"question": question, "s": f"{sample.seconds:.2f}", "budget": budget}
+        row |= {"peak": f"{sample.peak_bytes / 1e6:.0f} MB", "status": str(sample.status)}
+        if question in peer and shutil.which("nydus-image"):
+            beside = middle([run(peer[question]) for _ in range(runs)])
+            row |= {"nydus-image s": f"{beside.seconds:.2f}", "times": f"{beside.seconds / sample.seconds:.1f}"}
+        rows.append(row)
+    return rows
 
 
 def advisories(work: Path, shared: Path) -> list[dict[str, str]]:

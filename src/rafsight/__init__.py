@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     )
     from rafsight.matching.finding import Finding, Severity, Status
     from rafsight.reports.document import ScanReport
+    from rafsight.reports.soundness import CheckReport, Verdict
     from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
+    from rafsight.verbs.check.checking import check_reference
+    from rafsight.verbs.inspect.inspector import Inspector
     from rafsight.verbs.scan import scan_image, scan_reference
     from rafsight.views.vfs import FileEntry, find_files, list_files, read_file
 
 _HOMES: Final = {
     "CallerError": "base.errors",
+    "CheckReport": "reports.soundness",
     "Component": "analysis.inventory",
     "Cost": "access.counting",
     "Defect": "base.errors",
@@ -51,6 +55,7 @@ _HOMES: Final = {
     "HostLimit": "base.errors",
     "Image": "access.session",
     "ImageFault": "base.errors",
+    "Inspector": "verbs.inspect.inspector",
     "Inventory": "analysis.inventory",
     "Options": "access.options",
     "RafsightError": "base.errors",
@@ -58,6 +63,8 @@ _HOMES: Final = {
     "ScanReport": "reports.document",
     "Severity": "matching.finding",
     "Status": "matching.finding",
+    "Verdict": "reports.soundness",
+    "check_reference": "verbs.check.checking",
     "database_status": "verbs.advisories",
     "find_files": "views.vfs",
     "import_advisories": "verbs.advisories",
@@ -71,6 +78,7 @@ _HOMES: Final = {
 
 __all__ = [
     "CallerError",
+    "CheckReport",
     "Component",
     "Cost",
     "Defect",
@@ -84,6 +92,7 @@ __all__ = [
     "HostLimit",
     "Image",
     "ImageFault",
+    "Inspector",
     "Inventory",
     "Options",
     "RafsightError",
@@ -91,7 +100,9 @@ __all__ = [
     "ScanReport",
     "Severity",
     "Status",
+    "Verdict",
     "__version__",
+    "check_reference",
     "database_status",
     "find_files",
     "import_advisories",

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rafsight.formats.records import Record, load_words, octets_field, octets_of, ragged, require, sizes_to_nul
+from rafsight.formats.records import Record, load_words, octets_field, octets_of, ragged, sizes_to_nul
 from rafsight.formats.tables import MalformedImage
 
 PAIR = Record("pair", size=6, fields=(("left", "<u4", "a number"), ("right", "V2", "two bytes")))
@@ -82,7 +82,9 @@ def test_ragged_lays_groups_side_by_side(counts):
     assert list(zip(group.tolist(), ordinal.tolist(), strict=True)) == expected
 
 
-def test_require_names_the_first_row_that_fails():
-    require(np.array([], np.bool_), "row", "is wrong")
-    with pytest.raises(MalformedImage, match=r"pair, row 1: is wrong \(at byte 70\)"):
-        require(np.array([True, False, False]), "pair", "is wrong", np.array([60, 70, 80]))
+def test_gather_names_the_first_row_that_is_outside():
+    octets = np.zeros(20, np.uint8)
+    with pytest.raises(MalformedImage, match=r"pair, row 1: lies outside the file \(at byte 15\)"):
+        PAIR.gather(octets, np.array([14, 15, 80]), "pair")
+    with pytest.raises(MalformedImage, match="row 0"):
+        PAIR.gather(octets, np.array([-1, 0]), "pair")

@@ -4,20 +4,19 @@ The layer's stored bytes have the digest that the manifest states; its uncompres
 states (the diff id). This module alone knows what a bootstrap layer holds.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from rafsight.access.backend import Backend, DigestMismatch
 from rafsight.access.cache import Cache
-from rafsight.access.objects import bounded, hashed, verify
-from rafsight.base.digest import hasher_for
+from rafsight.access.layer_stream import LayerSums, open_layer
 from rafsight.base.errors import ImageFault
 from rafsight.base.limits import Limits
 from rafsight.base.units import MiB
-from rafsight.formats.compressed_stream import decompressed
+from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.oci.manifest import Descriptor
+from rafsight.formats.oci.soundness import LayerMember
 from rafsight.formats.tables import MalformedImage
 from rafsight.formats.tar import Member, read_members
 
@@ -25,6 +24,8 @@ BOOTSTRAP: Final = "image.boot"
 META_SUFFIX: Final = ".blob.meta"
 _NAMES: Final = (b"image/image.boot", b"image.boot")
 _META_NAMES: Final = b".blob.meta"
+_MEMBERS_KEPT: Final = 4096
+_NAME_KEPT: Final = 256
 
 
 class NoBootstrap(ImageFault):
@@ -33,6 +34,22 @@ class NoBootstrap(ImageFault):
     code = "no-bootstrap"
     template = "layer {digest} is marked as the Nydus bootstrap, but holds no image/image.boot"
     remedy = "The image was not made by a sound converter: convert it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackedLayer:
+    """A bootstrap layer as it came, not yet compared with what was promised."""
+
+    parts: Mapping[str, bytes | memoryview]
+    """Files that readers look for, by name: `image.boot`, `HEX.blob.meta`; the first of each."""
+    members: tuple[LayerMember, ...]
+    """In the order of the archive; of very many the first."""
+    sums: LayerSums
+
+    @property
+    def metas(self) -> Mapping[str, bytes | memoryview]:
+        """Chunk-info arrays, by the hex digest of the blob that they belong to."""
+        return _metas(self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,31 +107,77 @@ def confirm_bootstrap(
 
 
 def _sorted_out(parts: Mapping[str, bytes | memoryview], unpacked_digest: str) -> BootstrapParts:
-    metas = {name.removesuffix(META_SUFFIX): part for name, part in parts.items() if name.endswith(META_SUFFIX)}
-    return BootstrapParts(bootstrap=parts[BOOTSTRAP], metas=metas, unpacked_digest=unpacked_digest)
+    return BootstrapParts(bootstrap=parts[BOOTSTRAP], metas=_metas(parts), unpacked_digest=unpacked_digest)
+
+
+def _metas(parts: Mapping[str, bytes | memoryview]) -> Mapping[str, bytes | memoryview]:
+    return {name.removesuffix(META_SUFFIX): part for name, part in parts.items() if name.endswith(META_SUFFIX)}
 
 
 def _fetch(backend: Backend, layer: Descriptor, limits: Limits) -> BootstrapParts:
-    stored, unpacked = hasher_for(layer.digest), hashlib.sha256()
-    parts: dict[str, bytes | memoryview] = {}
+    unpacked = unpack_bootstrap(backend, layer, limits, STRICT, max_size=layer.size)
+    where = f"bootstrap layer {layer.digest}"
+    if unpacked.sums.digest != layer.digest:
+        raise DigestMismatch(what=where, place=backend.place, expected=layer.digest, actual=unpacked.sums.digest)
+    if BOOTSTRAP not in unpacked.parts:
+        raise NoBootstrap(digest=layer.digest)
+    return _sorted_out(unpacked.parts, unpacked.sums.content_digest)
+
+
+def unpack_bootstrap(
+    backend: Backend,
+    layer: Descriptor,
+    limits: Limits,
+    judge: Judge,
+    *,
+    max_size: int,
+    report: Callable[[Iterator[bytes]], Iterator[bytes]] = iter,
+) -> UnpackedLayer:
+    """Fetch and unpack a bootstrap layer; whether it is the promised one is for the caller to say.
+
+    Args:
+        backend: where the image lies.
+        layer: the bootstrap layer.
+        limits: what to accept.
+        judge: told if the archive is damaged; a judge that goes on gets what was unpacked until there.
+        max_size: [bytes] as stored that are accepted.
+        report: sees the stored pieces on their way.
+    Raises: MalformedImage, DigestMismatch (more than `max_size`), RegistryFault.
+    Cost: one request. Memory: the bootstrap and the bundled arrays.
+    """
     where = f"bootstrap layer {layer.digest}"
     room = limits.bootstrap_size + limits.blob_meta_size
-    with backend.open_blob(layer.digest) as pieces:
-        raw = hashed(bounded(pieces, layer.size, where, backend.place), stored)
-        plain = hashed(decompressed(raw, where=where, max_size=room + 16 * MiB), unpacked)
-        for member in read_members(plain, limits, where=where):
-            name = _part_name(member.name)
-            if name and member.kind == "file" and name not in parts:
-                parts[name] = _content(member, room, where)
-        for _ in plain:
-            pass
-        for _ in raw:
-            pass
+    found = _Members(room=room, where=where)
+    most = room + 16 * MiB
+    with open_layer(backend, layer, where=where, max_size=max_size, max_content=most, report=report) as stream:
+        is_whole = False
+        with judge.part(where):
+            for member in read_members(stream.content, limits, where=where):
+                found.add(member)
+            for _ in stream.content:
+                pass
+            is_whole = True
+        sums = stream.finish(is_damaged=not is_whole)
     backend.meter.count(needed=layer.size)
-    verify(where, backend.place, layer.digest, stored)
-    if BOOTSTRAP not in parts:
-        raise NoBootstrap(digest=layer.digest)
-    return _sorted_out(parts, "sha256:" + unpacked.hexdigest())
+    return UnpackedLayer(parts=found.parts, members=tuple(found.members), sums=sums)
+
+
+class _Members:
+    """What was found in an archive so far."""
+
+    def __init__(self, *, room: int, where: str) -> None:
+        self.parts: dict[str, bytes | memoryview] = {}
+        self.members: list[LayerMember] = []
+        self._room = room
+        self._where = where
+
+    def add(self, member: Member) -> None:
+        """Take a member."""
+        if len(self.members) < _MEMBERS_KEPT:
+            self.members.append(LayerMember(name=member.name[:_NAME_KEPT], is_file=member.kind == "file"))
+        name = _part_name(member.name)
+        if name and member.kind == "file" and name not in self.parts:
+            self.parts[name] = _content(member, self._room, self._where)
 
 
 def _content(member: Member, room: int, where: str) -> memoryview:

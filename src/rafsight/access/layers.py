@@ -5,7 +5,6 @@ read by streaming its layer again, into a spool where it stays until the image i
 pieces of it are asked for. No byte is handed over before its whole layer was verified against its digest.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +15,12 @@ import numpy as np
 
 from rafsight.access.backend import Backend, DigestMismatch
 from rafsight.access.fetch import Outcome
-from rafsight.access.objects import bounded, hashed, verify
+from rafsight.access.layer_stream import open_layer
 from rafsight.access.spool import Spool
-from rafsight.base.digest import hasher_for
 from rafsight.base.errors import ImageFault, RegistryFault
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.base.limits import Limits
 from rafsight.base.units import GiB, MiB
-from rafsight.formats.compressed_stream import decompressed
 from rafsight.formats.oci.manifest import Descriptor
 from rafsight.formats.tables import MalformedImage, Placement, TreeTables
 from rafsight.formats.tar import Member, read_members
@@ -130,8 +127,8 @@ class LayerStore:
         self.listener(Started(operation=operation, title="streaming a layer", total=layer.size, unit="bytes"))
         position = current = 0
         try:
-            progress = _Progress(listener=self.listener, operation=operation)
-            with _verified_stream(self.backend, layer, None, progress) as pieces:
+            progress = LayerProgress(listener=self.listener, operation=operation)
+            with verified_stream(self.backend, layer, None, progress) as pieces:
                 for piece in pieces:
                     end = position + len(piece)
                     while current < len(starts) and starts[current] < end:
@@ -199,8 +196,8 @@ def stream_layers(
     try:
         for index, layer in enumerate(layers):
             diff_id = diff_ids[index] if len(diff_ids) == len(layers) else None
-            progress = _Progress(listener=listener, operation=operation)
-            with _verified_stream(backend, layer, diff_id, progress) as pieces:
+            progress = LayerProgress(listener=listener, operation=operation)
+            with verified_stream(backend, layer, diff_id, progress) as pieces:
                 members = read_members(pieces, limits, where=f"layer {layer.digest}")
                 merger.add_layer(members, LayerSource(digest=layer.digest, size=layer.size), capture)
             backend.meter.count(needed=layer.size)
@@ -219,34 +216,30 @@ def stream_layers(
 
 
 @contextmanager
-def _verified_stream(
-    backend: Backend, layer: Descriptor, diff_id: str | None, progress: "_Progress"
+def verified_stream(
+    backend: Backend, layer: Descriptor, diff_id: str | None, progress: "LayerProgress"
 ) -> Iterator[Iterator[bytes]]:
     """Give a layer's decompressed bytes; when the block ends well, the layer was read to its end and has verified."""
-    stored, plain = hasher_for(layer.digest), hashlib.sha256()
     where = f"layer {layer.digest}"
-    with backend.open_blob(layer.digest) as pieces:
-        raw = hashed(bounded(progress.report(pieces), layer.size, where, backend.place), stored)
-        content = hashed(decompressed(raw, where=where), plain)
-        yield content
-        for _ in content:
-            pass
-        for _ in raw:
-            pass
-    verify(where, backend.place, layer.digest, stored)
-    actual = "sha256:" + plain.hexdigest()
-    if diff_id is not None and diff_id.startswith("sha256:") and actual != diff_id:
+    with open_layer(backend, layer, where=where, report=progress.report) as stream:
+        yield stream.content
+        sums = stream.finish()
+    if sums.digest != layer.digest:
+        raise DigestMismatch(what=where, place=backend.place, expected=layer.digest, actual=sums.digest)
+    if diff_id is not None and diff_id.startswith("sha256:") and sums.content_digest != diff_id:
+        actual = sums.content_digest
         raise DigestMismatch(what="an uncompressed layer", place=backend.place, expected=diff_id, actual=actual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Progress:
+class LayerProgress:
     """Tells a listener how many bytes came in."""
 
     listener: Listener = silent
     operation: str = ""
 
     def report(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass pieces on and tell their sizes."""
         for piece in pieces:
             self.listener(Advanced(operation=self.operation, amount=len(piece)))
             yield piece

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 
-from rafsight.access.backend import Backend, DigestMismatch
+from rafsight.access.backend import Backend, DigestMismatch, Document
+from rafsight.access.cache import Cache
 from rafsight.base.digest import hasher_for
 
 
@@ -17,12 +18,36 @@ def fetch_verified(backend: Backend, digest: str, size: int) -> bytes:
     Raises: RegistryFault, DigestMismatch.
     Cost: one request.
     """
+    content, hasher = fetch_hashed(backend, digest, size)
+    verify(digest, backend.place, digest, hasher)
+    return content
+
+
+def fetch_hashed(backend: Backend, digest: str, size: int) -> "tuple[bytes, hashlib._Hash]":
+    """Fetch a small object whole, and hash it as its digest would have it; arguments and cost as of `fetch_verified`.
+
+    Raises: RegistryFault.
+    """
     content = backend.fetch_range(digest, 0, size) if size else b""
     backend.meter.count(needed=size)
     hasher = hasher_for(digest)
     hasher.update(content)
-    verify(digest, backend.place, digest, hasher)
-    return content
+    return content, hasher
+
+
+def fetch_document(backend: Backend, name: str, cache: Cache) -> Document:
+    """Fetch a manifest or index, or take it from the cache where it is named by digest.
+
+    Raises: RegistryFault, ImageFault.
+    Cost: one request, or none.
+    """
+    kept = cache.document(name)
+    if kept is not None:
+        return Document(media_type="", digest=name, content=kept)
+    document = backend.fetch_manifest(name)
+    backend.meter.count(needed=len(document.content))
+    cache.keep_document(document.digest, document.content)
+    return document
 
 
 def hashed(pieces: Iterator[bytes], hasher: "hashlib._Hash") -> Iterator[bytes]:

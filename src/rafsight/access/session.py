@@ -19,7 +19,7 @@ from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
 from rafsight.access.fetch import FileContent, threads
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
-from rafsight.access.objects import fetch_verified
+from rafsight.access.objects import fetch_document, fetch_verified
 from rafsight.access.options import Options
 from rafsight.base.errors import RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
@@ -246,14 +246,7 @@ class _Session:
         return document, resolved
 
     def _document(self, name: str) -> Document:
-        """Fetch a manifest or index, or take it from the cache where it is named by digest."""
-        kept = self._cache.document(name)
-        if kept is not None:
-            return Document(media_type="", digest=name, content=kept)
-        document = self._backend.fetch_manifest(name)
-        self._backend.meter.count(needed=len(document.content))
-        self._cache.keep_document(document.digest, document.content)
-        return document
+        return fetch_document(self._backend, name, self._cache)
 
     def _config(self, classified: ClassifiedManifest) -> ImageConfig | None:
         """Fetch the image config; one that cannot be had is said, not fatal: the tree does not need it.

@@ -13,7 +13,11 @@ _CONTROL_CATEGORIES: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def escape(value: str | bytes) -> str:
-    r"""Make a value printable without losing information: control and undecodable bytes become `\xNN` or `\uNNNN`."""
+    r"""Make a value printable without losing information.
+
+    Undecodable bytes become `\xNN`; control characters `\xNN` below 0x80 and `\uNNNN` from there on, so that the two
+    never look alike.
+    """
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
     if text.isprintable() and text.isascii():
         return text
@@ -33,4 +37,4 @@ def _escape_character(character: str) -> str:
         return f"\\x{number - 0xDC00:02x}"
     if character in " \u00ad" or unicodedata.category(character) not in _CONTROL_CATEGORIES:
         return character
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return f"\\x{number:02x}" if number < 0x80 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -68,7 +68,10 @@ class Record:
         Returns: (n,) structured.
         Raises: MalformedImage: a row does not lie inside the file.
         """
-        require((offsets >= 0) & (offsets <= len(octets) - self.size), where, "lies outside the file", offsets)
+        inside = (offsets >= 0) & (offsets <= len(octets) - self.size)
+        if not bool(inside.all()):
+            row = int(inside.argmin())
+            raise MalformedImage(where=f"{where}, row {row}", what="lies outside the file", offset=int(offsets[row]))
         if not len(offsets):
             return np.empty(0, self.dtype)
         return _sliding(octets, f"V{self.size}")[offsets].view(self.dtype)
@@ -87,23 +90,6 @@ def check_range(buffer: Buffer | Octets, offset: int, size: int, where: str) -> 
     if offset < 0 or size < 0 or offset + size > len(buffer):
         what = f"needs {size} bytes, and the file has {len(buffer)}"
         raise MalformedImage(where=where, what=what, offset=offset)
-
-
-def require(condition: Bools, where: str, what: str, offsets: Offsets | int = -1) -> None:
-    """Make sure that a condition holds in every row.
-
-    Args:
-        condition: (n,).
-        where: what the rows are.
-        what: what is wrong with a row that does not hold.
-        offsets: (n,) or one: [bytes] the place to show; the row number where the rows lie nowhere.
-    Raises: MalformedImage: for the first row that does not hold.
-    """
-    if bool(condition.all()):
-        return
-    row = int(condition.argmin())
-    place = int(offsets[row]) if isinstance(offsets, np.ndarray) else offsets
-    raise MalformedImage(where=f"{where}, row {row}", what=what, offset=place)
 
 
 def ragged(count: Offsets) -> tuple[Indexes, Offsets]:

@@ -196,6 +196,9 @@ class EntryTable:
     """(n, 32) inode digests where the format has them."""
     blocks: Offsets | None = None
     """[512 bytes] as stored, where the format stores them; elsewhere the size, rounded up."""
+    inode_offset: Offsets | None = None
+    """[bytes] of each entry's inode in the bootstrap, where the tables come from one; 0 for a root that could not be
+    read. Names of one inode may share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

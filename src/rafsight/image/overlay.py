@@ -116,14 +116,29 @@ class LayerMerger:
                 the unit with `blob_index` = layer and `offset` = `member.content_offset`.
         Raises: MalformedImage: too many layers or entries; what reading the members raises.
         """
+        self.begin_layer(source)
+        layer = len(self._sources) - 1
+        for member in members:
+            if self.add(member) and member.content.size:
+                capture(layer, member)
+
+    def begin_layer(self, source: LayerSource) -> None:
+        """Begin a layer over what is there: what `add` is given from now on belongs to it.
+
+        Raises: MalformedImage: too many layers.
+        """
         layer = len(self._sources)
         if layer >= min(self._limits.layer_count, _LAYER_MASK):
             raise MalformedImage(where="layers", what=f"more than {layer} layers", offset=0)
         self._sources.append(source)
         self._pruned = set()
-        for member in members:
-            if self._add(member, layer) and member.content.size:
-                capture(layer, member)
+
+    def add(self, member: Member) -> bool:
+        """Take one member of the present layer; tell whether it is a regular file that entered the tree.
+
+        Raises: MalformedImage: too many entries.
+        """
+        return self._add(member, len(self._sources) - 1)
 
     def finish(self) -> MergedLayers:
         """Give the tree of all layers. This ends the merging: the names are given back on the way."""

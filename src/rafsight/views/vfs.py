@@ -6,7 +6,7 @@ more.
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,8 +80,7 @@ def find_files(image: Image, pattern: bytes, *, kind: str | None = None) -> Iter
     Cost: no request: the bootstrap knows. One pass over the names.
     """
     tree = image.tree
-    matches = re.compile(fnmatch.translate(pattern.decode("latin-1").lstrip("/")).encode("latin-1"), re.DOTALL).match
-    by_path = b"/" in pattern
+    matches, by_path = compile_pattern(pattern)
     pending = [(0, b"", len(tree.children(0)))]
     while pending:
         row, path, child_count = pending.pop()
@@ -92,6 +91,15 @@ def find_files(image: Image, pattern: bytes, *, kind: str | None = None) -> Iter
             rows = tree.children(row)
             counts = tree.entries.child_count[rows.start : rows.stop].tolist()
             pending += reversed(list(zip(rows, _join(path, tree.names(rows)), counts, strict=True)))
+
+
+def compile_pattern(pattern: bytes) -> tuple[Callable[[bytes], object], bool]:
+    """Compile a shell pattern of `find_files`.
+
+    Returns: what tells whether a name or path (without a leading slash) matches, and True if it wants paths.
+    """
+    expression = fnmatch.translate(pattern.decode("latin-1").lstrip("/")).encode("latin-1")
+    return re.compile(expression, re.DOTALL).match, b"/" in pattern
 
 
 def read_file(image: Image, path: bytes) -> Iterator[bytes]:

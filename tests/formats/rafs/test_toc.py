@@ -98,7 +98,7 @@ def test_damaged_toc(change, what):
 
 
 def test_unknown_compression():
-    with pytest.raises(UnsupportedImage, match="ToC compression 0x3"):
+    with pytest.raises(UnsupportedImage, match=r"unknown compression .*0x3"):
         extract(blob(b"bootstrap", flags=3))
 
 

@@ -3,6 +3,17 @@ import struct
 import numpy as np
 import pytest
 from tests.formats.rafs import images
+from tests.formats.rafs.handmade_v5 import (
+    BLOB_ID,
+    DIRECTORY,
+    REGULAR,
+    SYMLINK,
+    bootstrap,
+    chunk,
+    inode,
+    root,
+    with_files,
+)
 from tests.formats.rafs.laws import check_laws
 
 from rafsight.base.errors import ExitStatus
@@ -13,9 +24,6 @@ from rafsight.formats.rafs.codec import read_bootstrap
 from rafsight.formats.rafs.faults import UnsupportedImage
 from rafsight.formats.rafs.placement import place_chunks
 from rafsight.formats.tables import Compressor, Digester, MalformedImage
-
-DIRECTORY, REGULAR, SYMLINK = 0o040755, 0o100644, 0o120777
-BLOB_ID = b"b" * 64
 
 
 def read(content, name="", **limits):
@@ -30,55 +38,6 @@ def patched(name, offset, replacement):
     return bytes(content)
 
 
-def inode(mode, name, **fields):
-    """One record: `after` is what follows the name."""
-    after = fields.pop("after", b"")
-    row = np.zeros(1, layout.INODE.dtype)
-    row["mode"], row["nlink"], row["name_size"] = mode, 1, len(name)
-    for field, value in fields.items():
-        row[field] = value
-    return row.tobytes() + name + bytes(-len(name) % 8) + after
-
-
-def chunk(size, *, offset=0, file_offset=0, blob=0, number=0, flags=0, digest=b"c" * 32, stored=None):
-    sizes = (blob, flags, stored or size, size)
-    return digest + struct.pack("<4I3Q2I", *sizes, offset, offset, file_offset, number, 0)
-
-
-def bootstrap(records, *, extended=True, features=shared.CAP_TAR_TOC, flags=0, blob_ids=(BLOB_ID,), **head):
-    """Put a v5 bootstrap together; inode numbers are positions unless given."""
-    table_size = -(-4 * len(records) // 8) * 8
-    blob_table = b"\0".join(struct.pack("<II", 0, 0) + blob_id for blob_id in blob_ids)
-    blob_table += bytes(-len(blob_table) % 8)
-    rows = b"".join(struct.pack("<IIQQ40x", 1, features, 4096, 4096) for _ in blob_ids) if extended else b""
-    blob_offset = 8192 + table_size
-    start = blob_offset + len(blob_table) + len(rows)
-    table, body = b"", b""
-    for number, record in enumerate(records):
-        table += struct.pack("<I", (start + len(body)) >> 3)
-        ino = int.from_bytes(record[40:48], "little") or number + 1
-        body += record[:40] + struct.pack("<Q", ino) + record[48:]
-    superblock = np.zeros(1, layout.SUPERBLOCK.dtype)
-    values = {
-        "magic": layout.MAGIC, "version": layout.VERSION, "superblock_size": 8192, "chunk_size": 4096,
-        "flags": flags, "inode_count": len(records), "inode_table_offset": 8192, "prefetch_table_offset": blob_offset,
-        "blob_table_offset": blob_offset, "inode_table_entries": len(records), "blob_table_size": len(blob_table),
-        "extended_blob_table_entries": len(blob_ids) if extended else 0,
-        "extended_blob_table_offset": blob_offset + len(blob_table),
-    } | head  # fmt: skip
-    for name, value in values.items():
-        superblock[name] = value
-    return superblock.tobytes().ljust(8192, b"\0") + table.ljust(table_size, b"\0") + blob_table + rows + body
-
-
-def root(count, **fields):
-    return inode(DIRECTORY, b"/", **({"child_index": 2, "child_count": count} | fields))
-
-
-def with_files(*files):
-    return bootstrap([root(len(files)), *files])
-
-
 # what this release does not read
 
 
@@ -90,7 +49,7 @@ def test_other_versions(version):
 
 
 def test_unknown_flags():
-    with pytest.raises(UnsupportedImage, match="superblock flags 0x400"):
+    with pytest.raises(UnsupportedImage, match="0x400"):
         read(patched("v5-zstd", 16, struct.pack("<Q", 0x490)))
 
 
@@ -98,17 +57,17 @@ def test_unknown_flags():
     ("offset", "replacement", "what"),
     [
         (8, struct.pack("<I", 4096), "says it has 4096 bytes"),
-        (12, struct.pack("<I", 5000), "chunk size is 5000"),
+        (12, struct.pack("<I", 5000), "chunk size .*5000"),
         (32, struct.pack("<Q", 4096), "lies on another table"),
-        (32, struct.pack("<Q", 8196), "not on a multiple of 8"),
-        (32, b"\xff" * 8, "inode table: needs"),
-        (40, b"\xff" * 8, "prefetch table: needs"),
-        (48, b"\xff" * 8, "blob table: needs"),
+        (32, struct.pack("<Q", 8196), "does not begin where"),
+        (32, b"\xff" * 8, "inode table: lies outside the file .needs"),
+        (40, b"\xff" * 8, "prefetch table: lies outside"),
+        (48, b"\xff" * 8, "blob table: lies outside"),
         (48, struct.pack("<Q", 8192), "lies on another table"),
         (56, bytes(4), "has 0 entries"),
-        (56, b"\xff" * 4, "inode table: needs"),
-        (68, b"\xff" * 4, "extended blob table: needs"),
-        (72, b"\xff" * 8, "extended blob table: needs"),
+        (56, b"\xff" * 4, "inode table: lies outside the file .needs"),
+        (68, b"\xff" * 4, "extended blob table: lies outside"),
+        (72, b"\xff" * 8, "extended blob table: lies outside"),
     ],
 )
 def test_superblocks_that_cannot_be(offset, replacement, what):
@@ -164,12 +123,12 @@ def test_unsorted_directory_is_sorted_and_keeps_its_subtrees():
     ("records", "what"),
     [
         ([root(1, child_index=1), inode(REGULAR, b"a")], "come before it"),
-        ([root(2, child_index=2), inode(REGULAR, b"a")], "leaves some out|no directory holds"),
+        ([root(2, child_index=2), inode(REGULAR, b"a")], "more children"),
         ([root(1), inode(REGULAR, b"a"), inode(REGULAR, b"b")], "no directory holds"),
         ([root(1), inode(DIRECTORY, b"a", child_index=2, child_count=1)], "come before it"),
         ([root(2), inode(DIRECTORY, b"a", child_index=3, child_count=1), inode(REGULAR, b"b")], "shares children"),
-        ([root(1, child_index=1 << 31), inode(REGULAR, b"a")], "leaves some out"),
-        ([root(1, child_count=0xFFFFFFFF), inode(REGULAR, b"a")], "no directory holds"),
+        ([root(1, child_index=1 << 31), inode(REGULAR, b"a")], "more children"),
+        ([root(1, child_count=0xFFFFFFFF), inode(REGULAR, b"a")], "more children"),
         ([inode(REGULAR, b"/")], "is the root"),
         ([root(2), inode(REGULAR, b"a"), inode(REGULAR, b"a")], "name of its neighbour"),
         ([root(1), inode(REGULAR, b"a/b")], "slash"),
@@ -180,12 +139,12 @@ def test_unsorted_directory_is_sorted_and_keeps_its_subtrees():
         ([root(1), inode(0, b"a")], "no file type"),
         ([root(1), inode(0x1F1FF, b"a")], "no file type"),
         ([root(1), inode(REGULAR, b"a", nlink=0)], "no links"),
-        ([root(1), inode(REGULAR, b"a", size=1 << 63)], "absurd size"),
-        ([root(1), inode(SYMLINK, b"a")], "symlink to nothing"),
+        ([root(1), inode(REGULAR, b"a", size=1 << 63)], "size that no file has"),
+        ([root(1), inode(SYMLINK, b"a")], "target of no"),
         ([root(1), inode(SYMLINK, b"a", target_size=3, after=b"a\0b".ljust(8, b"\0"))], "NUL in its target"),
         ([root(1), inode(SYMLINK, b"a", target_size=65535)], "past the end"),
-        ([root(1), inode(REGULAR, b"a", flags=4)], "xattrs past the end"),
-        ([root(1), inode(REGULAR, b"a", flags=4, after=b"\xff" * 8)], "more xattrs"),
+        ([root(1), inode(REGULAR, b"a", flags=4)], "xattrs that reach past the end"),
+        ([root(1), inode(REGULAR, b"a", flags=4, after=b"\xff" * 8)], "xattrs that reach past the end"),
         ([root(1), inode(REGULAR, b"a", flags=4, after=struct.pack("<Q", 64))], "past the end"),
         ([root(1), inode(REGULAR, b"a", child_count=0xFFFFFFFF, size=4096)], "past the end"),
         ([root(1), inode(REGULAR, b"a", ino=9)], "inode number"),
@@ -199,7 +158,7 @@ def test_inodes_that_cannot_be(records, what):
 def test_records_that_overlap():
     content = bytearray(with_files(inode(REGULAR, b"a"), inode(REGULAR, b"b")))
     content[8192 + 8 : 8192 + 12] = content[8192 + 4 : 8192 + 8]
-    with pytest.raises(MalformedImage, match="reaches into the next"):
+    with pytest.raises(MalformedImage, match="lies on another inode record"):
         read(bytes(content))
 
 
@@ -209,7 +168,7 @@ def test_depth_is_bounded():
         return bootstrap([root(1), *levels, inode(REGULAR, b"f")])
 
     assert len(read(chain(1000)).entries.mode) == 1002
-    with pytest.raises(MalformedImage, match="too deep"):
+    with pytest.raises(MalformedImage, match="deeper than any path"):
         read(chain(5000))
 
 
@@ -257,7 +216,11 @@ def test_holes():
 
 @pytest.mark.parametrize(
     ("offsets", "size", "what"),
-    [((4096, 4000), 30000, "overlap"), ((0, 1 << 62), 30000, "absurd"), ((0, 4096), 4100, "past its end")],
+    [
+        ((4096, 4000), 30000, "before the chunk before it ends"),
+        ((0, 1 << 62), 30000, "absurd"),
+        ((0, 4096), 4100, "past the end of the file"),
+    ],
 )
 def test_holes_that_cannot_be(offsets, size, what):
     records = b"".join(chunk(4096, file_offset=offset, offset=n, number=n) for n, offset in enumerate(offsets))
@@ -270,9 +233,9 @@ def test_holes_that_cannot_be(offsets, size, what):
     [
         (5000, 1, chunk(4096), "too many or too few"),
         (4096, 2, chunk(4096) * 2, "too many or too few"),
-        (5000, 2, chunk(4096) * 2, "another size"),
+        (5000, 2, chunk(4096) * 2, "another length"),
         (100, 1, chunk(100, blob=1), "blob that is not"),
-        (100, 1, chunk(100, offset=1 << 60), "absurd offset"),
+        (100, 1, chunk(100, offset=1 << 60), "offset that no blob reaches"),
     ],
 )
 def test_chunks_that_cannot_be(size, count, records, what):
@@ -322,7 +285,7 @@ def test_blob_ids_that_cannot_be(blob_id):
 def test_too_many_blobs():
     content = bootstrap([root(0)], blob_ids=(BLOB_ID,) * 5)
     assert len(read(content).blobs) == 5
-    with pytest.raises(MalformedImage, match="too many blobs"):
+    with pytest.raises(MalformedImage, match="more blobs than"):
         read(content, blob_count=4)
 
 

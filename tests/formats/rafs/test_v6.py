@@ -40,17 +40,17 @@ def small(*entries, **options):
     ("offset", "replacement", "what"),
     [
         (1024 + 8, bytes(4), "without the RAFS extension"),
-        (1024 + 80, struct.pack("<I", 0xD), "feature word 0xd"),
+        (1024 + 80, struct.pack("<I", 0xD), "EROFS features .*0xd"),
         (1024 + 12, b"\x0d", "block size"),
         (1024 + 13, b"\1", "longer superblock"),
-        (1024 + 44, b"\1", "shared xattrs"),
-        (1024 + 88, b"\x0c", "device table in slot 12"),
+        (1024 + 44, b"\1", "xattrs that inodes share"),
+        (1024 + 88, b"\x0c", r"device table in another slot \(12\)"),
         (1152, struct.pack("<Q", 1 << 40 | 1), "superblock flags"),
-        (4096 + 84, struct.pack("<I", 0x1001), "feature word"),
-        (4096 + 84, struct.pack("<I", 0x80000001), "feature word"),
-        (4096 + 76, b"\7", "compressor 7"),
-        (4096 + 80, b"\7", "digester 7"),
-        (4096 + 216, b"\2", "AES_256_XTS"),
+        (4096 + 84, struct.pack("<I", 0x1001), r"features that nobody knows \(0x1001\)"),
+        (4096 + 84, struct.pack("<I", 0x80000001), "features that nobody knows"),
+        (4096 + 76, b"\7", r"compressor that nobody knows \(7\)"),
+        (4096 + 80, b"\7", r"digester that nobody knows \(7\)"),
+        (4096 + 216, b"\2", r"cipher .* \(2\)"),
     ],
 )
 def test_unsupported(offset, replacement, what):
@@ -69,9 +69,9 @@ def test_limits_hold():
     content = images.bootstrap("v6-zstd")
     with pytest.raises(MalformedImage, match="larger than 1000"):
         read(content, bootstrap_size=1000)
-    with pytest.raises(MalformedImage, match="too many entries"):
+    with pytest.raises(MalformedImage, match="more entries than"):
         read(content, entry_count=200)
-    with pytest.raises(MalformedImage, match="has 1 blobs"):
+    with pytest.raises(MalformedImage, match=r"\(1 blobs\)"):
         read(content, blob_count=0)
 
 
@@ -95,9 +95,9 @@ def test_unsorted_directory_is_sorted():
         ([b"longer-than-eight\0b", b"z"], "NUL"),
         ([b"x" * 256], "255 bytes"),
         ([b"x" * 256, b"y"], "255 bytes"),
-        ([b"."], "wrong"),
-        ([b".."], "wrong|twice"),
-        ([b""], "wrong name offsets"),
+        ([b"."], "leads elsewhere"),
+        ([b".."], "leads elsewhere|twice"),
+        ([b""], "whose name is empty"),
     ],
 )
 def test_illegal_names(names, what):
@@ -112,7 +112,7 @@ def test_longest_and_oddest_names():
 
 @pytest.mark.parametrize("options", [{"own": 300}, {"parent": 300}])
 def test_dots_must_name_the_directory_and_its_parent(options):
-    with pytest.raises(MalformedImage, match=r"wrong `\.` or `\.\.`"):
+    with pytest.raises(MalformedImage, match=r"`\.` or `\.\.` that leads elsewhere"):
         read(small(b"a", **options))
 
 
@@ -161,7 +161,7 @@ def chain(length):
 
 def test_depth_is_bounded():
     assert len(read(chain(2000)).entries.mode) == 2001
-    with pytest.raises(MalformedImage, match="too deep"):
+    with pytest.raises(MalformedImage, match="deeper than any path"):
         read(chain(2100))
 
 
@@ -173,7 +173,7 @@ def test_directories_that_share_their_data():
     root = boot.directory([(b"%02d" % n, nid, 2) for n, nid in enumerate(inner)])
     boot.content += bytes(block * 4096 - len(boot.content))
     boot.content += dirents([(b"%03d" % n, file, 1) for n in range(270)]).ljust(4096, b"\0")
-    with pytest.raises(MalformedImage, match="larger than the file"):
+    with pytest.raises(MalformedImage, match="larger than the room"):
         read(boot.finish(root))
 
 
@@ -244,22 +244,22 @@ def test_device_number():
     [
         ({"mode": 0, "kind": 0}, "no file type"),
         ({"mode": REGULAR, "nlink": 0}, "no links"),
-        ({"mode": REGULAR, "fmt": 0x29}, "unknown format"),
-        ({"mode": REGULAR, "size": 1 << 63}, "absurd size"),
+        ({"mode": REGULAR, "fmt": 0x29}, "format that nobody knows"),
+        ({"mode": REGULAR, "size": 1 << 63}, "size that no file has"),
         ({"mode": REGULAR, "size": 1 << 61}, "no chunk indexes"),
-        ({"mode": REGULAR, "size": 1 << 61, "union": 0x20}, "past the end"),
-        ({"mode": REGULAR, "size": 5, "kind": 2, "body": b"inner"}, "in the bootstrap"),
-        ({"mode": DIRECTORY, "kind": 4, "size": 27}, "layout of a file"),
+        ({"mode": REGULAR, "size": 1 << 61, "union": 0x20}, "more chunks than the file has room for"),
+        ({"mode": REGULAR, "size": 5, "kind": 2, "body": b"inner"}, "layout that its kind cannot have"),
+        ({"mode": DIRECTORY, "kind": 4, "size": 27}, "layout that its kind cannot have"),
         ({"mode": DIRECTORY, "kind": 0, "size": 27, "union": 0xFFFFFFFF}, "outside the file"),
         ({"mode": DIRECTORY, "kind": 0, "size": 4096, "union": 0}, "outside the file"),
         ({"mode": DIRECTORY, "kind": 2, "size": 5, "body": b"12345"}, "too small for an entry"),
         ({"mode": DIRECTORY, "kind": 2, "size": 12, "body": bytes(12)}, "first name offset"),
-        ({"mode": SYMLINK, "kind": 4, "size": 3}, "layout of a file"),
+        ({"mode": SYMLINK, "kind": 4, "size": 3}, "layout that its kind cannot have"),
         ({"mode": SYMLINK, "size": 0}, "no or too many"),
         ({"mode": SYMLINK, "size": 5000}, "no or too many"),
         ({"mode": SYMLINK, "size": 3, "body": b"a\0b"}, "NUL in its target"),
-        ({"mode": SYMLINK, "kind": 0, "size": 4000, "union": 1 << 30}, "target outside"),
-        ({"mode": SYMLINK, "kind": 0, "size": 300, "union": 0}, "target outside"),
+        ({"mode": SYMLINK, "kind": 0, "size": 4000, "union": 1 << 30}, "data outside"),
+        ({"mode": SYMLINK, "kind": 0, "size": 300, "union": 0}, "data outside"),
     ],
 )
 def test_inodes_that_cannot_be(options, what):
@@ -276,7 +276,7 @@ def test_xattrs_past_the_end():
     root = boot.directory([])
     content = bytearray(boot.finish(root))
     content[META + 32 * root + 2 : META + 32 * root + 4] = b"\xff\xff"
-    with pytest.raises(MalformedImage, match="xattrs past the end"):
+    with pytest.raises(MalformedImage, match="xattrs that reach past the end"):
         read(bytes(content))
 
 
@@ -297,7 +297,7 @@ def test_symlinks_that_share_their_target():
     links = [boot.inode(SYMLINK, kind=0, size=4096, union=block) for _ in range(30)]
     root = boot.directory([(b"%02d" % n, nid, 7) for n, nid in enumerate(links)])
     boot.content += b"t" * (block * 4096 + 8192 - len(boot.content))
-    with pytest.raises(MalformedImage, match="shares its target"):
+    with pytest.raises(MalformedImage, match="shares the bytes of its target"):
         read(boot.finish(root))
 
 
@@ -308,11 +308,11 @@ def boot_empty(boot):
     return boot.file([], 0)
 
 
-def test_chunk_that_is_not_in_the_table_names_the_file():
+def test_chunk_that_is_not_in_the_table():
     boot = Bootstrap()
     file = boot.file([(0, 0, 0), (0, 7, 1)], 5000)
     boot.chunk(0, size=4096)
-    with pytest.raises(MalformedImage, match="file of row 2: names chunk 7 of blob 0, which is not in the table"):
+    with pytest.raises(MalformedImage, match="v6 file, row 1: names a chunk that is not in the table"):
         read(boot.finish(boot.directory([(b"a", boot_empty(boot), 1), (b"b", file, 1)])))
 
 
@@ -323,9 +323,9 @@ def test_chunk_that_is_not_in_the_table_names_the_file():
         ((0, 1 << 23, 0), {}, "not in the table"),
         ((1, 0, 0), {}, "blob that is not in the table"),
         ((-1, 0, 0), {}, "blob that is not in the table"),
-        ((0, 0, 0), {"size": 99}, "another size"),
+        ((0, 0, 0), {"size": 99}, "another length"),
         ((0, 0, 0), {"blob": 1}, "blob that is not in the table"),
-        ((0, 0, 0), {"offset": 1 << 60}, "absurd offset"),
+        ((0, 0, 0), {"offset": 1 << 60}, "offset that no blob reaches"),
     ],
 )
 def test_chunks_that_cannot_be(index, chunk, what):
@@ -350,7 +350,7 @@ def test_files_that_share_their_indexes():
     inodes = [boot.inode(REGULAR, size=4096 * 1000, union=0x20) for _ in range(50)]
     root = boot.directory([(b"%02d" % n, nid, 1) for n, nid in enumerate(inodes)])
     boot.content += bytes(9000)
-    with pytest.raises(MalformedImage, match="shares chunk indexes"):
+    with pytest.raises(MalformedImage, match="shares its chunk indexes"):
         read(boot.finish(root))
 
 
@@ -368,7 +368,7 @@ def test_image_without_chunk_table_needs_the_arrays():
 def test_one_chunk_of_two_sizes_without_chunk_table():
     boot = Bootstrap()
     files = [boot.file([(0, 0, 0)], 100), boot.file([(0, 0, 0)], 200)]
-    with pytest.raises(MalformedImage, match="another size"):
+    with pytest.raises(MalformedImage, match="another length"):
         read(boot.finish(boot.directory([(b"a", files[0], 1), (b"b", files[1], 1)])))
 
 
@@ -395,15 +395,15 @@ def test_external_blob_is_read_and_its_data_are_refused():
 @pytest.mark.parametrize(
     ("offset", "replacement", "what"),
     [
-        (64, b"\1", "says that it is blob 1"),
+        (64, b"\1", r"says that it is another blob \(1\)"),
         (68, struct.pack("<I", 0x2000), "another chunk size"),
-        (72, struct.pack("<I", (1 << 24) + 1), "too many chunks"),
-        (84, struct.pack("<I", 0x40000000), "not aligned"),
+        (72, struct.pack("<I", (1 << 24) + 1), "more chunks than a blob"),
+        (84, struct.pack("<I", 0x40000000), "is aligned and should not be, or"),
         (84, struct.pack("<I", 0x40000041), "is a tar"),
         (84, struct.pack("<I", 0x40000105), "encrypted"),
-        (88, b"\xff" * 8, "too large"),
-        (96, b"\xff" * 8, "too large"),
-        (112, b"\xff" * 8, "too far"),
+        (88, b"\xff" * 8, "larger than a blob"),
+        (96, b"\xff" * 8, "larger than a blob"),
+        (112, b"\xff" * 8, "past the end of any blob"),
         (120, struct.pack("<Q", 1 << 30), "larger than unpacked"),
         (0, b"../../etc/passwd", "blob id"),
         (0, b".hidden" + bytes(57), "blob id"),
@@ -422,11 +422,11 @@ def test_blob_entries_that_cannot_be(offset, replacement, what):
         (40, b"\xff" * 4, "past the end"),
         (86, b"\xff\xff", "device table"),
         (128 + 8, b"\xff" * 8, "blob table"),
-        (128 + 16, b"\1\1\0\0", "no multiple of 256"),
-        (128 + 16, b"\0\0\2\0", "has 512 blobs"),
-        (128 + 20, b"\0\x18\0\0", "chunk size is 6144"),
+        (128 + 16, b"\1\1\0\0", "blob table: has a size that is no whole number of rows"),
+        (128 + 16, b"\0\0\2\0", r"more blobs than an image can have \(512 blobs\)"),
+        (128 + 20, b"\0\x18\0\0", r"no power of two .* \(6144\)"),
         (128 + 24, b"\xff" * 8, "chunk table"),
-        (128 + 32, b"\xff" * 8, "no multiple of 80"),
+        (128 + 32, b"\xff" * 8, "chunk table: has a size that is no whole number of rows"),
         (128 + 32, struct.pack("<Q", 80 << 50), "chunk table"),
         (128 + 40, b"\xff" * 8, "prefetch table"),
     ],

@@ -76,17 +76,72 @@ def classify(manifest: Manifest, *, limits: Limits | None = None) -> ClassifiedM
         bootstrap, a config or bootstrap that is too large).
     """
     limits = limits or Limits()
-    _refuse_cache(manifest)
-    if manifest.layers and _is_bootstrap(manifest.layers[-1]):
-        found: ClassifiedManifest = _nydus(manifest, limits)
-    else:
-        _refuse_lost_bootstrap(manifest)
-        found = _plain(manifest)
+    found = survey(manifest)
+    if isinstance(found, NydusManifest):
+        found = _require_sound(found, limits)
     if manifest.config.size > limits.config_size:
         raise MalformedDocument(
             document=manifest.digest,
             what=f"its config has {manifest.config.size} bytes, more than {limits.config_size}",
         )
+    return found
+
+
+def survey(manifest: Manifest) -> ClassifiedManifest:
+    """Say what kind of image a manifest describes, or means to: a Nydus image with faults is a Nydus image, too.
+
+    Where the last layer is not marked as the bootstrap, one that is, or the last tar, is taken for it.
+
+    Raises: NotAnImage, UnsupportedFormat (Nydus v3), EncryptedLayer, MalformedDocument (Nydus blobs, and nothing that
+        could be their bootstrap).
+    """
+    _refuse_cache(manifest)
+    bootstrap = _meant_bootstrap(manifest)
+    return _plain(manifest) if bootstrap is None else _nydus(manifest, bootstrap)
+
+
+def _meant_bootstrap(manifest: Manifest) -> Descriptor | None:
+    """Find the bootstrap layer; None if the manifest is of no Nydus image.
+
+    Raises: MalformedDocument: nothing can be it.
+    """
+    layers = manifest.layers
+    if layers and _is_bootstrap(layers[-1]):
+        return layers[-1]
+    marked = [layer for layer in layers if _is_bootstrap(layer)]
+    if marked:
+        return marked[-1]
+    if manifest.config.media_type not in media_types.IMAGE_CONFIGS:
+        return None
+    if layers and layers[-1].annotations.get(keys.NYDUS_BOOTSTRAP):  # of a media type that no layer has
+        return layers[-1]
+    if not any(layer.media_type == media_types.NYDUS_BLOB for layer in layers):
+        return None
+    tars = [layer for layer in layers if layer.media_type in media_types.TAR_LAYERS]
+    if not tars:
+        raise MalformedDocument(document=manifest.digest, what="it has Nydus blobs and no bootstrap")
+    return tars[-1]
+
+
+def _require_sound(found: NydusManifest, limits: Limits) -> ClassifiedManifest:
+    """Refuse what `survey` was lenient about.
+
+    Raises: MalformedDocument, NotAnImage.
+    """
+    manifest, bootstrap = found.manifest, found.bootstrap_layer
+    if not _is_bootstrap(bootstrap):
+        if any(layer.media_type == media_types.NYDUS_BLOB for layer in manifest.layers):
+            raise MalformedDocument(document=manifest.digest, what="it has Nydus blobs and no bootstrap")
+        return _plain(manifest)
+    if bootstrap is not manifest.layers[-1]:
+        raise MalformedDocument(document=manifest.digest, what="its Nydus bootstrap is not the last layer")
+    if bootstrap.size > limits.bootstrap_size:
+        raise MalformedDocument(document=manifest.digest, what=f"a bootstrap of {bootstrap.size} bytes is too large")
+    for layer in found.blob_layers:
+        original = layer.annotations.get(keys.NYDUS_REF)
+        if original and not is_digest(original):
+            what = f"layer {layer.digest} refers to '{original}', which is not a digest"
+            raise MalformedDocument(document=manifest.digest, what=what)
     return found
 
 
@@ -108,30 +163,19 @@ def _refuse_cache(manifest: Manifest) -> None:
             raise NotAnImage(document=manifest.digest, what="a Nydus build cache")
 
 
-def _refuse_lost_bootstrap(manifest: Manifest) -> None:
-    if any(_is_bootstrap(layer) for layer in manifest.layers):
-        raise MalformedDocument(document=manifest.digest, what="its Nydus bootstrap is not the last layer")
-    if manifest.config.media_type not in media_types.IMAGE_CONFIGS:
-        return
-    if any(layer.media_type == media_types.NYDUS_BLOB for layer in manifest.layers):
-        raise MalformedDocument(document=manifest.digest, what="it has Nydus blobs and no bootstrap")
-
-
-def _nydus(manifest: Manifest, limits: Limits) -> NydusManifest:
-    bootstrap = manifest.layers[-1]
+def _nydus(manifest: Manifest, bootstrap: Descriptor) -> NydusManifest:
     version = _fs_version(manifest, bootstrap)
     if _is_encrypted(bootstrap):
         raise EncryptedLayer(document=manifest.digest, which="bootstrap", digest=bootstrap.digest)
-    if bootstrap.size > limits.bootstrap_size:
-        raise MalformedDocument(document=manifest.digest, what=f"a bootstrap of {bootstrap.size} bytes is too large")
-    blobs = tuple(layer for layer in manifest.layers[:-1] if _is_blob(layer))
+    others = tuple(layer for layer in manifest.layers if layer is not bootstrap)
+    blobs = tuple(layer for layer in others if _is_blob(layer))
     model = (manifest.artifact_type, manifest.config.media_type, bootstrap.annotations.get(keys.NYDUS_ARTIFACT_TYPE))
     return NydusManifest(
         manifest=manifest,
         bootstrap_layer=bootstrap,
         blob_layers=blobs,
-        other_layers=tuple(layer for layer in manifest.layers[:-1] if not _is_blob(layer)),
-        references=tuple(_reference(manifest, layer) for layer in blobs if layer.annotations.get(keys.NYDUS_REF)),
+        other_layers=tuple(layer for layer in others if not _is_blob(layer)),
+        references=_references(blobs),
         fs_version=version,
         is_model=media_types.MODEL_MANIFEST in model or media_types.MODEL_CONFIG in model,
         looks_like_dictionary=bootstrap.annotations.get(keys.NYDUS_FS_VERSION) == ""
@@ -153,10 +197,9 @@ def _fs_version(manifest: Manifest, bootstrap: Descriptor) -> int | None:
     Raises: UnsupportedFormat: a version whose superblock an older reader would misread.
     """
     for where in (bootstrap.annotations, manifest.annotations):
-        match = _VERSION.match(where.get(keys.NYDUS_FS_VERSION) or "")
-        if match is None:
+        version = annotated_version(where.get(keys.NYDUS_FS_VERSION))
+        if version is None:
             continue
-        version = int(match[1])
         if version > _LAST_KNOWN_VERSION:
             what = f"Nydus file system version {version} (Nydus v3) is not supported"
             raise UnsupportedFormat(document=manifest.digest, what=what)
@@ -164,12 +207,15 @@ def _fs_version(manifest: Manifest, bootstrap: Descriptor) -> int | None:
     return None
 
 
-def _reference(manifest: Manifest, layer: Descriptor) -> LayerReference:
-    original = layer.annotations.get(keys.NYDUS_REF) or ""
-    if not is_digest(original):
-        what = f"layer {layer.digest} refers to '{original}', which is not a digest"
-        raise MalformedDocument(document=manifest.digest, what=what)
-    return LayerReference(layer=layer, original=original)
+def annotated_version(text: str | None) -> int | None:
+    """Read a version as annotations state it; None if it is no number."""
+    match = _VERSION.match(text or "")
+    return int(match[1]) if match else None
+
+
+def _references(blobs: tuple[Descriptor, ...]) -> tuple[LayerReference, ...]:
+    originals = ((layer, layer.annotations.get(keys.NYDUS_REF) or "") for layer in blobs)
+    return tuple(LayerReference(layer=layer, original=original) for layer, original in originals if is_digest(original))
 
 
 def _hex(text: str | None) -> str:

@@ -8,6 +8,7 @@ yields the digest of a document and is sent the document.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, Protocol
 
 from rafsight.base.errors import ImageFault
@@ -46,6 +47,7 @@ class FetchedDocument(Protocol):
         ...
 
 
+Classifier = Callable[[Manifest], ClassifiedManifest]
 Conversation = Generator[str, FetchedDocument, "Resolved"]
 
 
@@ -89,6 +91,7 @@ def resolve(
     prefer: Preference = "nydus",
     name: str = "",
     limits: Limits | None = None,
+    classifier: Classifier | None = None,
 ) -> Conversation:
     """Find the wanted image in a document: the manifest itself, or the best one of an index.
 
@@ -100,14 +103,16 @@ def resolve(
         prefer: which kind of image, where an index has both.
         name: what people call the document, for messages; empty: a manifest or an index, by its media type.
         limits: what to accept.
+        classifier: says what a manifest describes; `classify` if none is given.
     Raises: NoMatchingPlatform; what `parse_document` and `classify` raise.
     Cost: one document for a manifest or a marked index; else one a candidate of the platform, and one a nested index.
     """
     limits = limits or Limits()
+    classifier = classifier or partial(classify, limits=limits)
     parsed = _parse(document, limits, name)
     if isinstance(parsed, Manifest):
-        return Resolved(image=classify(parsed, limits=limits), platform=None, candidates=())
-    return (yield from _Search(platform, prefer, limits).search(parsed))
+        return Resolved(image=classifier(parsed), platform=None, candidates=())
+    return (yield from _Search(platform, prefer, limits, classifier).search(parsed))
 
 
 def _parse(document: FetchedDocument, limits: Limits, name: str = "") -> Manifest | Index:
@@ -122,7 +127,8 @@ def _parse(document: FetchedDocument, limits: Limits, name: str = "") -> Manifes
 class _Search:
     """One search through an index and those below it."""
 
-    def __init__(self, platform: Platform, prefer: Preference, limits: Limits) -> None:
+    def __init__(self, platform: Platform, prefer: Preference, limits: Limits, classifier: Classifier) -> None:
+        self._classify = classifier
         self._platform = platform
         self._prefer = prefer
         self._limits = limits
@@ -200,7 +206,7 @@ class _Search:
             parsed = yield from self._fetch(descriptor)
             if not isinstance(parsed, Manifest):
                 raise MalformedDocument(document=descriptor.digest, what="it is not the manifest it was said to be")
-            image = classify(parsed, limits=self._limits)
+            image = self._classify(parsed)
         except ImageFault as fault:
             outcomes[row] = str(fault)
             self._fault = self._fault or fault

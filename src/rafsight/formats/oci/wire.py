@@ -69,6 +69,26 @@ class Config(msgspec.Struct):
     history: list[History] | None = None
 
 
+class Runtime(msgspec.Struct):
+    """How a container starts: `config` of a config (image-spec, config.md), as far as Go's types know it."""
+
+    user: str | None = msgspec.field(default=None, name="User")
+    exposed_ports: dict[str, msgspec.Raw] | None = msgspec.field(default=None, name="ExposedPorts")
+    env: list[str] | None = msgspec.field(default=None, name="Env")
+    entrypoint: list[str] | None = msgspec.field(default=None, name="Entrypoint")
+    cmd: list[str] | None = msgspec.field(default=None, name="Cmd")
+    volumes: dict[str, msgspec.Raw] | None = msgspec.field(default=None, name="Volumes")
+    working_dir: str | None = msgspec.field(default=None, name="WorkingDir")
+    labels: dict[str, str | None] | None = msgspec.field(default=None, name="Labels")
+    stop_signal: str | None = msgspec.field(default=None, name="StopSignal")
+
+
+class RuntimeConfig(msgspec.Struct):
+    """The part of a config that says how a container starts."""
+
+    config: Runtime | None = None
+
+
 class LayoutFile(msgspec.Struct):
     """The file `oci-layout` (image-spec, image-layout.md)."""
 

@@ -4,7 +4,7 @@ This module alone decides what such an array says. Two files hold one: the blob 
 and the bootstrap layer of images in registries (expanded, padded to 4096). Both end with a header of 4096 bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from rafsight.base.limits import Limits
 from rafsight.formats.cipher import decrypt_unit
 from rafsight.formats.compression import Decoder
+from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.rafs import blob_meta_layout as layout
+from rafsight.formats.rafs import blob_rules as rules
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.records import Buffer, Long
-from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, MalformedImage, Offsets, Words
+from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, Offsets, Words
 
 WHERE: Final = "chunk-info array"
 HEADER_SIZE: Final = layout.HEADER_SIZE
@@ -30,6 +32,22 @@ _FLAGS: Final = (
     (layout.V2_ENCRYPTED, ChunkFlag.ENCRYPTED),
     (layout.V2_HAS_CRC32, ChunkFlag.HAS_CRC32),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the header of an array says; the counts are such that records and contexts lie inside the array."""
+
+    features: int
+    chunk_count: int
+    context_offset: int
+    context_size: int
+    context_count: int
+
+    @property
+    def record_size(self) -> int:
+        """[bytes] of a record."""
+        return layout.CHUNK_V2.size if self.features & shared.CHUNK_INFO_V2 else layout.CHUNK_V1.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +71,7 @@ class BlobMeta:
     """What the slices' dictionary offsets point into."""
 
 
-def expand(stored: Buffer, entry: BlobEntry, limits: Limits) -> bytes:
+def expand(stored: Buffer, entry: BlobEntry, limits: Limits, judge: Judge = STRICT) -> bytes:
     """Decrypt, decompress and check a chunk-info array.
 
     Args:
@@ -61,12 +79,13 @@ def expand(stored: Buffer, entry: BlobEntry, limits: Limits) -> bytes:
             `<hex>.blob.meta` of a bootstrap layer.
         entry: the blob's row in the blob table.
         limits: what to accept.
+        judge: a strict one has the header looked at here; another is told about it by `read_blob_meta`.
     Returns: the table in its full size, then the header (4096 bytes).
     Raises: MalformedImage: it is damaged, or is not the one that the blob table means.
     """
     size = entry.meta_uncompressed_size
     if size > limits.blob_meta_size or size > MAX_RATIO * (entry.meta_compressed_size + HEADER_SIZE):
-        raise _refuse("wants more bytes than it can need")
+        raise rules.META_ROOM.broken(WHERE, 0)
     header = bytes(stored[-HEADER_SIZE:])
     if len(stored) == _padded(size) + HEADER_SIZE and _has_magic(header):
         table = bytes(stored[:size])
@@ -74,9 +93,10 @@ def expand(stored: Buffer, entry: BlobEntry, limits: Limits) -> bytes:
         table = _unpack(stored[:-HEADER_SIZE], entry)
         header = decrypt_unit(header, entry.key, entry.iv) if entry.cipher is not Cipher.NONE else header
     else:
-        raise _refuse("is cut or too long")
+        raise rules.META_LENGTH.broken(WHERE, 0)
     expanded = table + header
-    _check_header(expanded, entry)
+    if judge.is_strict:
+        read_header(expanded, entry, judge)
     return expanded
 
 
@@ -86,27 +106,27 @@ def _unpack(stored: Buffer, entry: BlobEntry) -> bytes:
     return Decoder().decompress(entry.meta_compressor, stored, entry.meta_uncompressed_size)
 
 
-def read_blob_meta(expanded: Buffer, entry: BlobEntry) -> BlobMeta:
+def read_blob_meta(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) -> BlobMeta:
     """Read an expanded chunk-info array.
 
     Args:
         expanded: what `expand` returned, or the whole file `<hex>.blob.meta` of a bootstrap layer.
         entry: the blob's row in the blob table.
-    Raises: MalformedImage.
+        judge: told about the header; where it goes on, records and contexts that do not fit are left out.
+    Raises: MalformedImage: with a judge that goes on, only if there is no header.
     """
-    head = _check_header(expanded, entry)
-    count, features = int(head["chunk_count"]), int(head["features"])
+    head = read_header(expanded, entry, judge)
+    count, start, contexts = head.chunk_count, head.context_offset, head.context_count
     batches, slices = np.empty(0, layout.BATCH_CONTEXT.dtype), np.empty(0, layout.ZRAN_CONTEXT.dtype)
     dictionaries = memoryview(b"")
-    start, contexts, size = int(head["context_offset"]), int(head["context_count"]), int(head["context_size"])
-    if features & shared.BATCH:
+    if head.features & shared.BATCH:
         batches = layout.BATCH_CONTEXT.rows(expanded, start, contexts, "batch contexts")
-    elif features & shared.ZRAN:
+    elif head.features & shared.ZRAN:
         slices = layout.ZRAN_CONTEXT.rows(expanded, start, contexts, "zran contexts")
         end = contexts * layout.ZRAN_CONTEXT.size
-        dictionaries = memoryview(expanded)[start + end : start + size]
+        dictionaries = memoryview(expanded)[start + end : start + head.context_size]
     uncompressed_offset, content_size, flags, compressed_offset, compressed_size, data = (
-        _read_v2(expanded, count) if features & shared.CHUNK_INFO_V2 else _read_v1(expanded, count)
+        _read_v2(expanded, count) if head.features & shared.CHUNK_INFO_V2 else _read_v1(expanded, count)
     )
     return BlobMeta(
         uncompressed_offset=uncompressed_offset.astype(np.int64),
@@ -156,42 +176,49 @@ def _has_magic(header: bytes) -> bool:
     return header.startswith(magic) and header.endswith(magic)
 
 
-def _check_header(expanded: Buffer, entry: BlobEntry) -> np.void:
-    """Make sure that the header belongs to the blob and describes the table before it."""
+def read_header(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) -> Header:
+    """Make sure that the header belongs to the blob and describes the table before it.
+
+    Raises: MalformedImage: with a judge that goes on, only if there is no header.
+    """
     table_size = len(expanded) - HEADER_SIZE
-    head: np.void = layout.HEADER.rows(expanded, table_size, 1, "chunk-info header")[0]
+    head = layout.HEADER.rows(expanded, table_size, 1, "chunk-info header")[0]
     if not _has_magic(bytes(expanded[table_size:])):
-        raise _refuse("has no header", table_size)
+        raise rules.META_HEADER.broken(WHERE, table_size)
     numbers = {name: int(head[name]) for name in layout.HEADER.dtype.names or () if name != "reserved"}
     is_loose = bool(entry.features & shared.CHUNK_DICT_GENERATED)
     checks = (
-        (is_loose or numbers["chunk_count"] == entry.chunk_count, "has another number of chunks than the blob table"),
-        (numbers["compressor"] == entry.meta_compressor, "has another compressor than the blob table"),
-        (numbers["offset"] == entry.meta_offset, "lies elsewhere than the blob table says"),
-        (numbers["compressed_size"] == entry.meta_compressed_size, "has another size than in the blob table"),
-        (numbers["uncompressed_size"] == entry.meta_uncompressed_size, "has another size than in the blob table"),
-        ((numbers["features"] ^ entry.features) & _SHAPING == 0, "has other features than the blob table"),
-        (table_size in (numbers["uncompressed_size"], _padded(numbers["uncompressed_size"])), "is cut"),
-        (_fits(numbers, is_loose=is_loose), "has records or contexts that do not fit into it"),
+        (is_loose or numbers["chunk_count"] == entry.chunk_count, rules.META_COUNT),
+        (numbers["compressor"] == entry.meta_compressor, rules.META_COMPRESSOR),
+        (numbers["offset"] == entry.meta_offset, rules.META_OFFSET),
+        (numbers["compressed_size"] == entry.meta_compressed_size, rules.META_SIZE),
+        (numbers["uncompressed_size"] == entry.meta_uncompressed_size, rules.META_SIZE),
+        ((numbers["features"] ^ entry.features) & _SHAPING == 0, rules.META_SHAPE),
+        (table_size in (numbers["uncompressed_size"], _padded(numbers["uncompressed_size"])), rules.META_LENGTH),
     )
-    for holds, what in checks:
-        if not holds:
-            raise _refuse(what, table_size)
-    return head
+    for holds, rule in checks:
+        judge.holds(holds, rule, WHERE, table_size)
+    header = Header(
+        features=numbers["features"],
+        chunk_count=numbers["chunk_count"],
+        context_offset=numbers["context_offset"],
+        context_size=numbers["context_size"],
+        context_count=numbers["context_count"],
+    )
+    size = min(numbers["uncompressed_size"], table_size)
+    if judge.holds(_fits(header, size, is_loose=is_loose), rules.META_PARTS, WHERE, table_size):
+        return header
+    count = min(header.chunk_count, size // header.record_size)
+    return replace(header, chunk_count=count, context_offset=0, context_size=0, context_count=0)
 
 
-def _fits(numbers: dict[str, int], *, is_loose: bool) -> bool:
-    """Tell whether records and contexts fill the table as they should."""
-    count, size = numbers["chunk_count"], numbers["uncompressed_size"]
-    is_v2 = numbers["features"] & shared.CHUNK_INFO_V2
-    records = count * (layout.CHUNK_V2.size if is_v2 else layout.CHUNK_V1.size)
-    if not numbers["features"] & (shared.BATCH | shared.ZRAN):
-        return records <= size if is_loose or numbers["features"] & shared.ENCRYPTED else records == size
-    start, contexts = numbers["context_offset"], numbers["context_size"]
+def _fits(head: Header, size: int, *, is_loose: bool) -> bool:
+    """Tell whether records and contexts fill a table of `size` bytes as they should."""
+    records = head.chunk_count * head.record_size
+    if not head.features & (shared.BATCH | shared.ZRAN):
+        return records <= size if is_loose or head.features & shared.ENCRYPTED else records == size
+    start, contexts = head.context_offset, head.context_size
     inside = records <= size and (contexts == 0 or records <= start) and start + contexts <= size
     # contexts of batches and of slices have the same size
-    return bool(is_v2) and inside and numbers["context_count"] * layout.ZRAN_CONTEXT.size <= contexts
-
-
-def _refuse(what: str, offset: int = 0) -> MalformedImage:
-    return MalformedImage(where=WHERE, what=what, offset=offset)
+    is_v2 = bool(head.features & shared.CHUNK_INFO_V2)
+    return is_v2 and inside and head.context_count * layout.ZRAN_CONTEXT.size <= contexts

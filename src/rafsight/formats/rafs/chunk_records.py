@@ -7,25 +7,45 @@ from typing import Final
 
 import numpy as np
 
-from rafsight.formats.records import octets_field, require
-from rafsight.formats.tables import ChunkTable
+from rafsight.formats.judge import Judge
+from rafsight.formats.rafs import shared_rules as rules
+from rafsight.formats.records import octets_field
+from rafsight.formats.tables import ChunkTable, Offsets
 
 MAX_OFFSET: Final = 1 << 52
 """[bytes] far past the end of any blob (2^44 bytes)."""
 
 
-def chunk_table(rows: np.ndarray, blob_count: int, where: str) -> ChunkTable:
+def chunk_table(
+    rows: np.ndarray,
+    blob_count: int,
+    where: str,
+    judge: Judge,
+    *,
+    places: Offsets | None = None,
+    inodes: Offsets | None = None,
+) -> ChunkTable:
     """Turn chunk records into columns.
 
     Args:
         rows: (m,) of shared_layout.CHUNK_INFO.
         blob_count: how many blobs there are.
-        where: what the records are, for the error.
-    Raises: MalformedImage: a record names no blob, or offsets that no blob has.
+        where: what the records are.
+        judge: told about records that name no blob, or offsets that no blob has; those are set to 0 then.
+        places: (m,) [bytes] of the records in their file.
+        inodes: (m,) [bytes] of the inodes that the records belong to.
     """
-    require(rows["blob_index"] < blob_count, where, "names a blob that is not in the table")
-    for name in ("compressed_offset", "uncompressed_offset"):
-        require(rows[name] < np.uint64(MAX_OFFSET), where, "has an absurd offset")
+    at: Offsets | int = -1 if places is None else places
+    homeless = judge.require(rows["blob_index"] < blob_count, rules.CHUNK_BLOB, where, at, inodes)
+    absurd = [
+        (name, judge.require(rows[name] < np.uint64(MAX_OFFSET), rules.CHUNK_OFFSET, where, at, inodes))
+        for name in ("compressed_offset", "uncompressed_offset")
+    ]
+    if homeless.size or any(broken.size for _, broken in absurd):
+        rows = rows.copy()
+        rows["blob_index"][homeless] = 0
+        for name, broken in absurd:
+            rows[name][broken] = 0
     return ChunkTable(
         blob_index=rows["blob_index"].astype(np.int32),
         number=rows["number"].astype(np.uint32),

@@ -6,6 +6,7 @@ This module alone knows how many versions there are.
 from typing import Final, Protocol
 
 from rafsight.base.limits import Limits
+from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.rafs import v5, v6
 from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.records import Buffer
@@ -23,15 +24,29 @@ class Codec(Protocol):
         """Read the superblock and the blob table alone; arguments and errors as of `read`. Cost: linear in blobs."""
         ...
 
-    def read(self, bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
+    def read(self, bootstrap: Buffer, name: str, limits: Limits, judge: Judge) -> TreeTables:
         """Read a bootstrap.
 
         Args:
             bootstrap: the whole file.
             name: blob id that stands for the placeholder of inlined bootstraps (the file name up to its first dot).
             limits: what to accept.
-        Raises: MalformedImage, UnsupportedImage.
+            judge: told about every rule that this reader needs; where it goes on, what breaks a rule is left out or
+                made harmless, so that the tables keep the law that every index and offset is inside.
+        Raises: MalformedImage, UnsupportedImage: with a judge that goes on, only where nothing can be read at all.
         Cost: linear in inodes and chunks, by columns.
+        """
+        ...
+
+    def audit(self, bootstrap: Buffer, tables: TreeTables, limits: Limits, judge: Judge) -> None:
+        """Look at the rules that no reader needs: digests, counts, reserved bytes, what only other readers insist on.
+
+        Args:
+            bootstrap: the whole file.
+            tables: what `read` made of it with the same judge.
+            limits: what to accept.
+            judge: told about every rule.
+        Cost: linear in inodes and chunks.
         """
         ...
 
@@ -56,7 +71,27 @@ def read_bootstrap(content: Buffer, *, name: str, limits: Limits) -> TreeTables:
     Cost: linear in inodes and chunks, by columns: about a microsecond for each inode.
     """
     codec, content = _codec_of(content, name, limits)
-    return codec.read(content, name, limits)
+    return codec.read(content, name, limits, STRICT)
+
+
+def check_bootstrap(content: Buffer, *, name: str, limits: Limits, judge: Judge) -> TreeTables | None:
+    """Look at every rule of a bootstrap.
+
+    Args:
+        content: the whole file.
+        name: as of `read_bootstrap`.
+        limits: what to accept.
+        judge: told about every rule.
+    Returns: what could be read; None if nothing could.
+    Raises: NotABootstrap, UnsupportedImage (RAFS v4, EROFS without RAFS).
+    Cost: linear in inodes and chunks.
+    """
+    codec, content = _codec_of(content, name, limits)
+    tables = None
+    with judge.part("bootstrap"):
+        tables = codec.read(content, name, limits, judge)
+        codec.audit(content, tables, limits, judge)
+    return tables
 
 
 def read_head(content: Buffer, *, name: str, limits: Limits) -> Head:

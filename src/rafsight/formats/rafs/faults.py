@@ -19,6 +19,6 @@ class UnsupportedImage(ImageFault):
     """An image is of a version or uses a feature that this release does not read."""
 
     code = "unsupported-image"
-    template = "{where}: {what} is not supported"
+    template = "{where}: {what}; this release does not support it"
     remedy = "Look for a newer release of rafsight, or build the image again as RAFS v5 or v6."
     exit_status = ExitStatus.UNSUPPORTED

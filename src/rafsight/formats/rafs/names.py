@@ -1,14 +1,17 @@
 """Names of directory entries: which are legal, and in which order they stand.
 
-This module alone decides what a reader accepts as a name. All of it works on eight bytes of every name at a time: a
-round costs a handful of array operations, and most names are done after two.
+This module alone decides what a reader accepts as a name; where the judge goes on, illegal names stay. All of it works
+on eight bytes of every name at a time: a round costs a handful of array operations, and most names are done after two.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from rafsight.formats.records import Bools, Indexes, Long, load_words, require, zero_octets
+from rafsight.formats.judge import STRICT, Collector, Judge
+from rafsight.formats.rafs import shared_rules as rules
+from rafsight.formats.records import Bools, Indexes, Long, load_words, zero_octets
 from rafsight.formats.tables import Octets, Offsets, Rows
 
 MAX_NAME_SIZE: Final = 255
@@ -28,7 +31,16 @@ def dots(octets: Octets, offset: Offsets, size: Offsets) -> tuple[Bools, Bools]:
     return (size == 1) & (words == _DOT), (size == 2) & (words == _DOTS)
 
 
-def name_order(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Indexes, where: str) -> Indexes | None:
+def name_order(
+    octets: Octets,
+    offset: Offsets,
+    size: Offsets,
+    group: Rows | Indexes,
+    *,
+    where: str,
+    judge: Judge,
+    inodes: Offsets | None = None,
+) -> Indexes | None:
     """Check the names of some directories, and find the order that the tables want.
 
     Args:
@@ -36,49 +48,83 @@ def name_order(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Ind
         offset: (n,) [bytes] of each name; the names lie inside the file.
         size: (n,) [bytes].
         group: (n,) ascending: a number for each directory.
-        where: what the names are, for the error.
+        where: what the names are.
+        judge: told about names that are empty, too long, `.`, `..`, hold a NUL or a slash, stand twice, or (collecting
+            judges only) stand out of order.
+        inodes: (n,) [bytes] of the inodes that have the names.
     Returns: (n,) the rows, ordered by group and name; None if they are in order.
-    Raises: MalformedImage: a name is empty, too long, `.`, `..`, holds a NUL or a slash, or stands twice.
     Cost: linear, and n log n for directories that are out of order (no builder makes them).
     """
-    require((size > 0) & (size <= MAX_NAME_SIZE), where, "has a name of no or more than 255 bytes", offset)
+    judge.require((size > 0) & (size <= MAX_NAME_SIZE), rules.NAME_SIZE, where, offset, inodes)
     dot, dotdot = dots(octets, offset, size)
-    require(~(dot | dotdot), where, "is named `.` or `..`", offset)
-    falling = _compare(octets, offset, size, group, where)
-    if not falling.size:
-        return None
-    order = _sort(octets, offset, size, group, np.unique(group[falling]).tolist())
-    _compare(octets, offset[order], size[order], group, where)
+    judge.require(~(dot | dotdot), rules.NAME_DOTS, where, offset, inodes)
+    names = _Names(octets=octets, offset=offset, size=size, where=where, judge=judge, inodes=inodes)
+    falling, twice = _compare(names, group)
+    if falling.size:
+        if not judge.is_strict:
+            judge.require(_absent(falling, len(size)), rules.NAME_ORDER, where, offset, inodes)
+        order = _sort(octets, offset, size, group, np.unique(group[falling]).tolist())
+        _, twice = _compare(names.take(order), group)
+        twice = order[twice]
+    else:
+        order = None
+    judge.require(_absent(twice, len(size)), rules.NAME_TWICE, where, offset, inodes)
     return order
 
 
-def _compare(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Indexes, where: str) -> Indexes:
-    """Find the rows whose name is less than that of the row before, in the same directory."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    octets: Octets
+    offset: Offsets
+    size: Offsets
+    where: str
+    judge: Judge
+    inodes: Offsets | None
+
+    def take(self, rows: Indexes) -> "_Names":
+        return _Names(
+            octets=self.octets,
+            offset=self.offset[rows],
+            size=self.size[rows],
+            where=self.where,
+            judge=STRICT if self.judge.is_strict else Collector(),  # the first pass told about characters already
+            inodes=None,
+        )
+
+    def keys(self, live: Indexes, start: int) -> Long:
+        """Load up to eight bytes of each name so that they compare as the bytes do; zeros after its end."""
+        offset, size = self.offset[live] + start, self.size[live] - start
+        inodes = None if self.inodes is None else self.inodes[live]
+        words = load_words(self.octets, offset, size)
+        beyond = _ALL ^ _MASKS[np.minimum(size, 8)]
+        self.judge.require(zero_octets(words | beyond) == 0, rules.NAME_NUL, self.where, offset, inodes)
+        self.judge.require(zero_octets(words ^ _SLASHES) == 0, rules.NAME_SLASH, self.where, offset, inodes)
+        return words.byteswap()
+
+
+def _compare(names: _Names, group: Rows | Indexes) -> tuple[Indexes, Indexes]:
+    """Find the rows whose name is less than that of the row before, in the same directory; and those with the same."""
+    count = len(names.size)
     tied: Indexes = np.flatnonzero(group[1:] == group[:-1]) + 1
     falling = [tied[:0]]
-    live: Indexes = np.arange(len(size))
+    live: Indexes = np.arange(count)
     for start in range(0, MAX_NAME_SIZE + 1, 8):
-        live = live[size[live] > start]
+        live = live[names.size[live] > start]
         if not live.size:
             break
-        keys = np.zeros(len(size), np.uint64)
-        keys[live] = _keys(octets, offset[live] + start, size[live] - start, where)
+        keys = np.zeros(count, np.uint64)
+        keys[live] = names.keys(live, start)
         mine, before = keys[tied], keys[tied - 1]
         falling.append(tied[mine < before])
         tied = tied[mine == before]
-    twice = np.zeros(len(size), np.bool_)
-    twice[tied] = True
-    require(~twice, where, "has the name of its neighbour", offset)
-    return np.concatenate(falling)
+    return np.concatenate(falling), tied
 
 
-def _keys(octets: Octets, offset: Offsets, size: Offsets, where: str) -> Long:
-    """Load up to eight bytes of each name so that they compare as the bytes do; zeros after its end."""
-    words = load_words(octets, offset, size)
-    beyond = _ALL ^ _MASKS[np.minimum(size, 8)]
-    require(zero_octets(words | beyond) == 0, where, "has a NUL in its name", offset)
-    require(zero_octets(words ^ _SLASHES) == 0, where, "has a slash in its name", offset)
-    return words.byteswap()
+def _absent(rows: Indexes, count: int) -> Bools:
+    """Return (count,) true but for some rows."""
+    answer = np.ones(count, np.bool_)
+    answer[rows] = False
+    return answer
 
 
 def _sort(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Indexes, wrong: list[int]) -> Indexes:

@@ -14,6 +14,7 @@ from rafsight.base.limits import Limits
 from rafsight.formats.checksum import digest as compute_digest
 from rafsight.formats.cipher import decrypt_unit
 from rafsight.formats.compression import Decoder
+from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.rafs.blob_meta import read_blob_meta
 from rafsight.formats.rafs.faults import UnsupportedImage
@@ -32,7 +33,7 @@ from rafsight.formats.tables import (
 )
 
 
-def place_chunks(tables: TreeTables, metas: Mapping[int, Buffer], limits: Limits) -> Placement:
+def place_chunks(tables: TreeTables, metas: Mapping[int, Buffer], limits: Limits, judge: Judge = STRICT) -> Placement:
     """Find the units of all chunks whose place is known.
 
     Args:
@@ -40,6 +41,7 @@ def place_chunks(tables: TreeTables, metas: Mapping[int, Buffer], limits: Limits
         metas: expanded chunk-info arrays by blob index: what `blob_meta.expand` returned, or the whole file
             `<hex>.blob.meta` of a bootstrap layer. Only those of blobs with `needs_meta` are looked at.
         limits: what to accept.
+        judge: told about places that cannot be; where it goes on, chunks without a possible place have none.
     Returns: a chunk's unit is -1 if its blob needs an array that is not given, or keeps its data where no registry has
         them (`require_placed` tells which).
     Raises: MalformedImage: a chunk's place cannot be.
@@ -48,13 +50,15 @@ def place_chunks(tables: TreeTables, metas: Mapping[int, Buffer], limits: Limits
     chunks, blobs = tables.chunks, tables.blobs
     direct = np.array([not (blob.needs_meta or _is_foreign(blob)) for blob in blobs], np.bool_)
     rows: Indexes = np.flatnonzero(direct[chunks.blob_index]) if blobs else np.empty(0, np.intp)
-    placed = [place_directly(chunks, rows, blobs, limits)]
+    placed = [place_directly(chunks, rows, blobs, limits, judge)]
     dictionaries: list[bytes | memoryview] = [b""] * len(blobs)
     for blob in blobs:
         if blob.needs_meta and blob.index in metas:
-            meta = read_blob_meta(metas[blob.index], blob)
-            dictionaries[blob.index] = meta.dictionaries
-            placed += place_by_meta(chunks, np.flatnonzero(chunks.blob_index == blob.index), blob, meta, limits)
+            with judge.part(f"chunk-info array of blob {blob.index}"):
+                meta = read_blob_meta(metas[blob.index], blob, judge)
+                dictionaries[blob.index] = meta.dictionaries
+                mine = np.flatnonzero(chunks.blob_index == blob.index)
+                placed += place_by_meta(chunks, mine, blob, meta, limits, judge=judge)
     unit_index = np.full(len(chunks.size), -1, np.int64)
     unit_offset = np.zeros(len(chunks.size), np.int64)
     first = 0

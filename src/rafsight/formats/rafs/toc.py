@@ -12,11 +12,13 @@ import numpy as np
 
 from rafsight.base.limits import Limits
 from rafsight.formats.compression import decompress
+from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.rafs import blob_meta_layout as layout
+from rafsight.formats.rafs import blob_rules as rules
 from rafsight.formats.rafs.blob_meta import MAX_RATIO
-from rafsight.formats.rafs.faults import NotABootstrap, UnsupportedImage
+from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.records import Buffer
-from rafsight.formats.tables import Compressor, MalformedImage
+from rafsight.formats.tables import Compressor
 
 BOOTSTRAP: Final = "image.boot"
 DATA: Final = "image.blob"
@@ -24,6 +26,7 @@ META: Final = "blob.meta"
 META_HEADER: Final = "blob.meta.header"
 DIGESTS: Final = "blob.digest"
 TOC: Final = "rafs.blob.toc"
+WHERE: Final = "blob"
 TAIL_SIZE: Final = layout.MAX_TOC_ENTRIES * layout.TOC_ENTRY.size + layout.TAR_HEADER_SIZE
 """[bytes] of a blob's end that tell its parts."""
 _COMPRESSORS: Final = (
@@ -47,12 +50,13 @@ class Part:
     """SHA-256 of the uncompressed part; of `image.blob`: as stored, with its tar header. Empty without a ToC."""
 
 
-def find_parts(tail: Buffer, blob_size: int) -> tuple[Part, ...]:
+def find_parts(tail: Buffer, blob_size: int, judge: Judge = STRICT) -> tuple[Part, ...]:
     """Find the parts of a blob.
 
     Args:
         tail: the last TAIL_SIZE bytes of the blob, or all of it.
         blob_size: [bytes] of the whole blob.
+        judge: told about sizes, ranges and compressions; where it goes on, parts that cannot be are left out.
     Returns: as the ToC lists them; only the bootstrap if it is inlined without a ToC; none if the blob ends otherwise.
     Raises: MalformedImage: there is a ToC, and it is damaged.
     """
@@ -61,10 +65,10 @@ def find_parts(tail: Buffer, blob_size: int) -> tuple[Part, ...]:
         return ()
     name, size = header
     end = blob_size - layout.TAR_HEADER_SIZE
-    if size > end:
-        raise _refuse("has a part that is larger than the blob", end)
+    if not judge.holds(size <= end, rules.PART_TOO_LARGE, WHERE, end):
+        return ()
     if name == TOC:
-        return _read_toc(tail, size, blob_size)
+        return _read_toc(tail, size, blob_size, judge)
     if name == BOOTSTRAP:
         part = Part(name=name, offset=end - size, stored_size=size, size=size, compressor=Compressor.NONE, digest=b"")
         return (part,)
@@ -78,7 +82,7 @@ def toc_digest(tail: Buffer) -> bytes:
     """
     header = _read_tar_header(tail[-layout.TAR_HEADER_SIZE :])
     if header is None or header[0] != TOC or header[1] + layout.TAR_HEADER_SIZE > len(tail):
-        raise _refuse("has no table of contents", 0)
+        raise rules.TOC_ABSENT.broken(WHERE, 0)
     return hashlib.sha256(tail[-header[1] - layout.TAR_HEADER_SIZE :]).digest()
 
 
@@ -98,31 +102,33 @@ def inlined_bootstrap(read: Callable[[int, int], bytes], size: int, limits: Limi
     if part is None:
         raise NotABootstrap(name="the blob", what="no bootstrap is inlined in it")
     if part.size > min(limits.bootstrap_size, MAX_RATIO * part.stored_size):
-        raise _refuse("has a bootstrap that is too large", part.offset)
+        raise rules.BOOTSTRAP_ROOM.broken(WHERE, part.offset)
     content = decompress(part.compressor, read(part.offset, part.stored_size), part.size)
     if part.digest and hashlib.sha256(content).digest() != part.digest:
-        raise _refuse("has a bootstrap that is not what its table of contents says", part.offset)
+        raise rules.TOC_PART.broken(WHERE, part.offset, BOOTSTRAP)
     return content
 
 
-def _read_toc(tail: Buffer, size: int, blob_size: int) -> tuple[Part, ...]:
+def _read_toc(tail: Buffer, size: int, blob_size: int, judge: Judge) -> tuple[Part, ...]:
     end = len(tail) - layout.TAR_HEADER_SIZE
-    if size % layout.TOC_ENTRY.size or size > min(end, layout.MAX_TOC_ENTRIES * layout.TOC_ENTRY.size):
-        raise _refuse("has a table of contents of a size that cannot be", blob_size - layout.TAR_HEADER_SIZE)
+    fits = size % layout.TOC_ENTRY.size == 0 and size <= min(end, layout.MAX_TOC_ENTRIES * layout.TOC_ENTRY.size)
+    if not judge.holds(fits, rules.TOC_LENGTH, WHERE, blob_size - layout.TAR_HEADER_SIZE):
+        return ()
     rows = layout.TOC_ENTRY.rows(tail, end - size, size // layout.TOC_ENTRY.size, "ToC")
     toc_offset = blob_size - layout.TAR_HEADER_SIZE - size
-    return tuple(_read_part(row, toc_offset) for row in rows)
+    parts = (_read_part(row, toc_offset, judge) for row in rows)
+    return tuple(part for part in parts if part is not None)
 
 
-def _read_part(row: np.void, toc_offset: int) -> Part:
+def _read_part(row: np.void, toc_offset: int, judge: Judge) -> Part | None:
     name = _text(row["name"].tobytes())
     offset, stored = int(row["offset"]), int(row["compressed_size"])
-    if offset + stored > toc_offset:
-        raise _refuse("has a part that reaches past its table of contents", toc_offset)
+    inside = judge.holds(offset + stored <= toc_offset, rules.TOC_OUTSIDE, WHERE, toc_offset, name)
     flags = int(row["flags"]) & layout.TOC_COMPRESSION
     compressor = next((compressor for flag, compressor in _COMPRESSORS if flag == flags), None)
-    if compressor is None:
-        raise UnsupportedImage(where="blob", what=f"ToC compression {flags:#x}")
+    known = judge.holds(compressor is not None, rules.TOC_COMPRESSION, WHERE, toc_offset, f"{name}: {flags:#x}")
+    if not (inside and known and compressor is not None):
+        return None
     return Part(
         name=name,
         offset=offset,
@@ -154,7 +160,3 @@ def _octal(field: bytes) -> int | None:
 
 def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("ascii", "backslashreplace")
-
-
-def _refuse(what: str, offset: int) -> MalformedImage:
-    return MalformedImage(where="blob", what=what, offset=offset)

@@ -3,20 +3,25 @@
 This module alone decides how the parts of a v6 bootstrap come together.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from rafsight.base.limits import Limits
+from rafsight.formats.judge import STRICT, Judge
+from rafsight.formats.rafs import shared_rules
 from rafsight.formats.rafs import v6_layout as layout
+from rafsight.formats.rafs import v6_rules as rules
 from rafsight.formats.rafs.v6_blobs import read_blobs
 from rafsight.formats.rafs.v6_chunks import read_chunks, read_slices
+from rafsight.formats.rafs.v6_data import flat_data, share_out
 from rafsight.formats.rafs.v6_inodes import REGULAR, SYMLINK, Inodes
-from rafsight.formats.rafs.v6_volume import Volume, read_volume
+from rafsight.formats.rafs.v6_volume import PREFETCH_TABLE, Volume, read_volume
 from rafsight.formats.rafs.v6_walk import Tree, walk
 from rafsight.formats.rafs.xattrs import read_v6_xattrs
-from rafsight.formats.records import Buffer, Indexes, Long, octets_of, ragged, require, sizes_to_nul
-from rafsight.formats.tables import EntryTable, Head, MalformedImage, Octets, Offsets, Rows, TreeTables
+from rafsight.formats.records import Buffer, Indexes, Long, octets_of, ragged, sizes_to_nul
+from rafsight.formats.tables import EntryTable, Head, Octets, Offsets, Rows, TreeTables
 
 _MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
 _DEVICES: Final = (2, 6)
@@ -30,26 +35,32 @@ def probe(head: Buffer) -> bool:
 
 def read_head(bootstrap: Buffer, name: str, limits: Limits) -> Head:
     """Read the head of a v6 bootstrap; `codec.Codec.read_head` says the rest."""
-    volume = read_volume(bootstrap, limits)
+    volume = read_volume(bootstrap, limits, STRICT)
     return Head(superblock=volume.superblock, blobs=read_blobs(volume, name))
 
 
-def read(bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
+def read(bootstrap: Buffer, name: str, limits: Limits, judge: Judge) -> TreeTables:
     """Read a v6 bootstrap; `codec.Codec.read` says the rest."""
-    volume = read_volume(bootstrap, limits)
+    volume = read_volume(bootstrap, limits, judge)
     blobs = read_blobs(volume, name)
     tree = walk(volume, limits)
     link_row = _link_rows(volume, tree)
     own = link_row == np.arange(len(link_row))
     files = np.flatnonzero(own & (tree.inodes.kind == REGULAR))
-    slices, count = read_slices(volume, tree.inodes.take(files))
-    extents, chunks = read_chunks(volume, slices, blobs, files.astype(np.int32))
+    inodes = tree.inodes.take(files)
+    extents, chunks, count = read_chunks(volume, read_slices(volume, inodes, blobs), blobs, inodes)
     symlinks = np.flatnonzero(own & (tree.inodes.kind == SYMLINK))
-    buffer, target_offset = _targets(volume, tree.inodes.take(symlinks))
+    targets = _targets(volume, tree.inodes.take(symlinks))
     return TreeTables(
         superblock=volume.superblock,
-        buffer=buffer,
-        entries=_entries(tree, link_row, _spread(files, count, len(own)), _spread(symlinks, target_offset, len(own))),
+        buffer=targets.content,
+        entries=_entries(
+            tree,
+            link_row,
+            extent_count=_spread(files, count, len(own)),
+            target_offset=_spread(symlinks, targets.offset, len(own)),
+            target_size=_spread(symlinks, targets.size, len(own)),
+        ),
         extents=extents,
         chunks=chunks,
         blobs=blobs,
@@ -58,44 +69,55 @@ def read(bootstrap: Buffer, name: str, limits: Limits) -> TreeTables:
     )
 
 
+def audit(bootstrap: Buffer, tables: TreeTables, limits: Limits, judge: Judge) -> None:
+    """Look at the rules that no reader needs; `codec.Codec.audit` says the rest."""
+    from rafsight.formats.rafs import v6_audit
+
+    v6_audit.audit(bootstrap, tables, limits, judge)
+
+
 def _link_rows(volume: Volume, tree: Tree) -> Rows:
     """Find the first row of each row's inode."""
-    first = np.zeros(volume.slot_count, np.int32)
     rows = np.arange(len(tree.nid), dtype=np.int32)
+    if len(rows) == 1:  # a root that could not be read has no nid
+        return rows
+    first = np.zeros(volume.slot_count, np.int32)
     first[tree.nid[::-1]] = rows[::-1]  # of a nid that stands twice the last assignment counts: its first row
     return first[tree.nid]
 
 
-def _targets(volume: Volume, inodes: Inodes) -> tuple[Buffer, Offsets]:
-    """Find the targets of symlinks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Targets:
+    """The targets of n symlinks."""
 
-    Returns: what the offsets point into (the bootstrap; and what had to be put together, behind it), and (n,) [bytes].
+    content: Buffer
+    """What the offsets point into: the bootstrap; and what had to be put together, behind it."""
+    offset: Offsets
+    size: Offsets
+
+
+def _targets(volume: Volume, inodes: Inodes) -> _Targets:
+    """Find the targets of symlinks; with a judge that goes on, those that cannot be are empty or end at their NUL.
+
     Raises: MalformedImage: a target is empty, too long, holds a NUL, or lies outside the file.
     """
-    where, octets = "v6 symlink", volume.octets
-    require((inodes.layout == layout.LAYOUT_PLAIN) | (inodes.layout == layout.LAYOUT_INLINE), where,
-            "has the layout of a file", inodes.offset)  # fmt: skip
-    require((inodes.size > 0) & (inodes.size <= layout.MAX_SYMLINK_SIZE), where, "has a target of no or too many bytes",
-            inodes.offset)  # fmt: skip
-    if int(inodes.size.sum()) > len(octets):
-        raise MalformedImage(where=where, what="shares its target with others", offset=volume.meta_offset)
-    tail = np.where(inodes.layout == layout.LAYOUT_INLINE, inodes.size % volume.block_size, 0)
-    outside = inodes.size - tail
-    start = inodes.union.astype(np.int64) * volume.block_size
-    require((outside == 0) | ((start >= volume.first_offset) & (start + outside <= len(octets))), where,
-            "has a target outside the file", inodes.offset)  # fmt: skip
-    require(inodes.body + tail <= len(octets), where, "has a target past the end", inodes.offset)
-    offset = np.where(outside > 0, start, inodes.body)
-    split = np.flatnonzero((outside > 0) & (tail > 0))
+    where, octets, judge, size = "v6 symlink", volume.octets, volume.judge, inodes.size.copy()
+    legal = (size > 0) & (size <= layout.MAX_SYMLINK_SIZE)
+    size[judge.require(legal, shared_rules.SYMLINK_SIZE, where, inodes.offset, inodes.offset)] = 0
+    share_out(judge, size, len(octets), rule=rules.TARGET_SHARED, where=where, inodes=inodes.offset)
+    data = flat_data(volume, inodes, size, where)
+    offset = np.where(data.outside > 0, data.start, inodes.body)
+    split = np.flatnonzero((data.outside > 0) & (data.tail > 0))
     content: Buffer = volume.content
     if split.size:  # tarfs, with its blocks of 512 bytes
-        joined = _join(octets, ((offset[split], outside[split]), (inodes.body[split], tail[split])))
-        offset[split] = len(octets) + np.cumsum(inodes.size[split]) - inodes.size[split]
+        pieces = (data.start[split], data.outside[split]), (inodes.body[split], data.tail[split])
+        joined = _join(octets, pieces)
+        offset[split] = len(octets) + np.cumsum(size[split]) - size[split]
         content = bytes(content) + joined.tobytes()
         octets = octets_of(content)
-    sizes = sizes_to_nul(octets, offset, inodes.size, layout.MAX_SYMLINK_SIZE)
-    require(sizes == inodes.size, where, "has a NUL in its target", inodes.offset)
-    return content, offset
+    lengths = sizes_to_nul(octets, offset, size, layout.MAX_SYMLINK_SIZE)
+    judge.require(lengths == size, shared_rules.SYMLINK_NUL, where, inodes.offset, inodes.offset)
+    return _Targets(content=content, offset=np.where(lengths > 0, offset, 0), size=lengths)
 
 
 def _join(octets: Octets, pieces: tuple[tuple[Offsets, Offsets], tuple[Offsets, Offsets]]) -> Octets:
@@ -114,7 +136,9 @@ def _spread(rows: Indexes, values: Offsets, count: int) -> Offsets:
     return column
 
 
-def _entries(tree: Tree, link_row: Rows, extent_count: Offsets, target_offset: Offsets) -> EntryTable:
+def _entries(
+    tree: Tree, link_row: Rows, *, extent_count: Offsets, target_offset: Offsets, target_size: Offsets
+) -> EntryTable:
     """Bring the columns together. Names of one inode share its extents and its target."""
     inodes = tree.inodes
     is_device = np.isin(inodes.kind, _DEVICES)
@@ -135,11 +159,12 @@ def _entries(tree: Tree, link_row: Rows, extent_count: Offsets, target_offset: O
         child_start=tree.child_start,
         child_count=tree.child_count,
         target_offset=target_offset[link_row],
-        target_size=np.where(inodes.kind == SYMLINK, inodes.size, 0).astype(np.int32),
+        target_size=target_size[link_row].astype(np.int32),
         xattr_offset=np.where(inodes.xattr_size > 0, inodes.xattr_offset, 0),
         xattr_size=inodes.xattr_size,
         extent_start=np.where(extent_count > 0, np.cumsum(extent_count) - extent_count, 0)[link_row],
         extent_count=extent_count[link_row].astype(np.int32),
+        inode_offset=inodes.offset,
     )
 
 
@@ -147,8 +172,7 @@ def _prefetch(volume: Volume) -> Long:
     """Read the prefetch table up to the zero that ends it."""
     if not volume.prefetch_offset:
         return np.empty(0, np.uint64)
-    where = "v6 prefetch table"
-    rows = layout.PREFETCH_ENTRY.rows(volume.content, volume.prefetch_offset, volume.prefetch_count, where)
+    rows = volume.table(layout.PREFETCH_ENTRY, volume.prefetch_offset, volume.prefetch_count, PREFETCH_TABLE)
     nids = rows["nid"].astype(np.uint64)
     ends = np.flatnonzero(nids == 0)
     return nids[: ends[0]] if ends.size else nids

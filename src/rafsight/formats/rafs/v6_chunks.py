@@ -9,24 +9,18 @@ from typing import Final
 
 import numpy as np
 
-from rafsight.formats.rafs import shared_layout
+from rafsight.formats.judge import Judge, Rule
+from rafsight.formats.rafs import shared_layout, shared_rules
 from rafsight.formats.rafs import v6_layout as layout
+from rafsight.formats.rafs import v6_rules as rules
 from rafsight.formats.rafs.chunk_records import chunk_table
+from rafsight.formats.rafs.v6_data import share_out
 from rafsight.formats.rafs.v6_inodes import Inodes
-from rafsight.formats.rafs.v6_volume import Volume
-from rafsight.formats.records import Bools, Indexes, Long, ragged, require
-from rafsight.formats.tables import (
-    BlobEntry,
-    ChunkTable,
-    ExtentTable,
-    MalformedImage,
-    Offsets,
-    Rows,
-    Words,
-)
+from rafsight.formats.rafs.v6_volume import CHUNK_TABLE, Volume
+from rafsight.formats.records import Bools, Indexes, Long, ragged
+from rafsight.formats.tables import BlobEntry, ChunkTable, ExtentTable, Offsets, Rows, Words
 
 WHERE: Final = "v6 file"
-_TABLE: Final = "v6 chunk table"
 _NUMBERS: Final = 1 << 24
 _NO_KEY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 """Blob 255 cannot be: no slice has this key."""
@@ -49,33 +43,56 @@ class Slices:
     @property
     def keys(self) -> Long:
         """(e,) blob, number and address as one number."""
-        return _keys(self.blob_index, self.number, self.block)
+        return chunk_keys(self.blob_index, self.number, self.block)
+
+    def without(self, rows: Indexes) -> "Slices":
+        """Leave some rows out."""
+        kept = np.delete(np.arange(len(self.file)), rows)
+        return Slices(**{name: getattr(self, name)[kept] for name in self.__slots__}) if rows.size else self
 
 
-def read_slices(volume: Volume, files: Inodes) -> tuple[Slices, Offsets]:
+def count_slices(volume: Volume, files: Inodes) -> Offsets:
+    """Count the chunk indexes of regular files; they lie inside the file, and together take no more than it has.
+
+    Args:
+        volume: the bootstrap.
+        files: n inodes, each once.
+    Returns: (n,); 0 for files whose indexes cannot be read.
+    Raises: MalformedImage.
+    """
+    judge, places, end = volume.judge, files.offset, len(volume.octets)
+    chunked = files.layout == layout.LAYOUT_CHUNKED
+    judge.require(chunked | (files.size == 0), rules.LAYOUT, WHERE, places, places)
+    count = np.where(chunked, -(-files.size // volume.chunk_size), 0)
+    indexed = (count == 0) | ((files.union & layout.CHUNK_FORMAT_INDEXES) != 0)
+    count[judge.require(indexed, rules.CHUNK_INDEXES_ABSENT, WHERE, places, places)] = 0
+    inside = count <= (end - first_index(files)) // layout.CHUNK_INDEX.size
+    count[judge.require(inside, shared_rules.CHUNK_INDEXES_OUTSIDE, WHERE, places, places)] = 0
+    share_out(judge, count, end // layout.CHUNK_INDEX.size, rule=rules.CHUNK_INDEXES_SHARED, where=WHERE, inodes=places)
+    return count
+
+
+def first_index(files: Inodes) -> Offsets:
+    """(n,) [bytes] where the chunk indexes of files begin."""
+    return (files.body + 7) & ~7
+
+
+def read_slices(volume: Volume, files: Inodes, blobs: tuple[BlobEntry, ...]) -> Slices:
     """Read the chunk indexes of regular files.
 
     Args:
         volume: the bootstrap.
         files: the inodes, each once.
-    Returns: the slices, and (n,) how many each file has.
+        blobs: the blob table; if it could not be read, neither can slices.
     Raises: MalformedImage.
     """
-    chunked = files.layout == layout.LAYOUT_CHUNKED
-    require(chunked | (files.size == 0), WHERE, "keeps its data in the bootstrap", files.offset)
-    count = np.where(chunked, -(-files.size // volume.chunk_size), 0)
-    require((count == 0) | ((files.union & layout.CHUNK_FORMAT_INDEXES) != 0), WHERE, "has no chunk indexes",
-            files.offset)  # fmt: skip
-    start = (files.body + 7) & ~7
-    require(count <= (len(volume.octets) - start) // layout.CHUNK_INDEX.size, WHERE, "has chunk indexes past the end",
-            files.offset)  # fmt: skip
-    if int(count.sum()) * layout.CHUNK_INDEX.size > len(volume.octets):
-        raise MalformedImage(where=WHERE, what="shares chunk indexes with others", offset=volume.meta_offset)
+    count = count_slices(volume, files)
+    if len(blobs) < volume.blob_count:
+        count[:] = 0
     file, ordinal = ragged(count)
-    place = start[file] + ordinal * layout.CHUNK_INDEX.size
+    place = first_index(files)[file] + ordinal * layout.CHUNK_INDEX.size
     indexes = layout.CHUNK_INDEX.gather(volume.octets, place, WHERE)
     device = indexes["device"].astype(np.int32)
-    require((device > 0) & (device <= volume.blob_count), WHERE, "names a blob that is not in the table", place)
     file_offset = ordinal * volume.chunk_size
     slices = Slices(
         file=file,
@@ -86,36 +103,56 @@ def read_slices(volume: Volume, files: Inodes) -> tuple[Slices, Offsets]:
         number=(indexes["number_high"].astype(np.uint32) << np.uint32(16)) | indexes["number_low"],
         block=indexes["block"].astype(np.uint32),
     )
-    return slices, count
+    known = (device > 0) & (device <= len(blobs))
+    return slices.without(_require(volume.judge, known, shared_rules.CHUNK_BLOB, slices, files))
 
 
 def read_chunks(
-    volume: Volume, slices: Slices, blobs: tuple[BlobEntry, ...], rows: Rows
-) -> tuple[ExtentTable, ChunkTable]:
+    volume: Volume, slices: Slices, blobs: tuple[BlobEntry, ...], files: Inodes
+) -> tuple[ExtentTable, ChunkTable, Offsets]:
     """Find the chunk of each slice.
 
     Args:
         volume: the bootstrap.
         slices: e of them.
         blobs: the blob table.
-        rows: for each of the slices' files, its row among the entries, for the error.
+        files: the n inodes that have the slices.
+    Returns: extents, chunks, and (n,) how many extents each file has: with a judge that goes on, slices without a chunk
+        of their size are left out.
     Raises: MalformedImage: a slice names a chunk that the table does not have, or has with another size.
     """
+    judge = volume.judge
     if volume.is_tarfs:
-        chunk: Rows | Indexes = np.arange(len(slices.size), dtype=np.int32)
+        chunk: Indexes = np.arange(len(slices.size))
         chunks = _synthetic(volume, slices, chunk)
-    elif not volume.chunk_table_count:
+    elif (table := _read_table(volume, len(blobs))) is None:
         _, first, chunk = np.unique(slices.keys, return_index=True, return_inverse=True)
         chunks = _synthetic(volume, slices, first)
     else:
-        chunks = _read_table(volume, len(blobs))
-        chunk = _match(volume, slices, chunks, rows)
+        chunks = table
+        chunk, found = _match(volume, slices, chunks)
+        unknown = _require(judge, found, rules.CHUNK_UNKNOWN, slices, files)
+        slices, chunk = slices.without(unknown), _without(chunk, unknown)
+    same, aligned = _fits(volume, slices, chunks, chunk, blobs)
+    other = _require(judge, same, shared_rules.CHUNK_LENGTH, slices, files)
+    odd = _require(judge, aligned, rules.CHUNK_UNALIGNED, slices, files)
+    if other.size or odd.size:
+        left_out = np.union1d(other, odd)
+        slices, chunk = slices.without(left_out), _without(chunk, left_out)
     extents = ExtentTable(chunk=chunk.astype(np.int32), file_offset=slices.file_offset, size=slices.size)
-    _check_sizes(volume, slices, extents, chunks, blobs)
-    return extents, chunks
+    return extents, chunks, np.bincount(slices.file, minlength=len(files.offset)).astype(np.int64)
 
 
-def _synthetic(volume: Volume, slices: Slices, chosen: Rows | Indexes) -> ChunkTable:
+def _without(chunk: Indexes, rows: Indexes) -> Indexes:
+    return chunk[np.delete(np.arange(len(chunk)), rows)] if rows.size else chunk
+
+
+def _require(judge: Judge, condition: Bools, rule: Rule, slices: Slices, files: Inodes) -> Indexes:
+    inodes = None if judge.is_strict else files.offset[slices.file]
+    return judge.require(condition, rule, WHERE, slices.place, inodes)
+
+
+def _synthetic(volume: Volume, slices: Slices, chosen: Indexes) -> ChunkTable:
     """Make chunk rows from slices: stored plain at their address, without a digest."""
     size, address = slices.size[chosen], slices.block[chosen].astype(np.int64) * volume.block_size
     none = np.zeros(len(chosen), np.uint32)
@@ -132,40 +169,42 @@ def _synthetic(volume: Volume, slices: Slices, chosen: Rows | Indexes) -> ChunkT
     )
 
 
-def _read_table(volume: Volume, blob_count: int) -> ChunkTable:
-    rows = shared_layout.CHUNK_INFO.rows(volume.content, volume.chunk_table_offset, volume.chunk_table_count, _TABLE)
-    return chunk_table(rows, blob_count, _TABLE)
+def _read_table(volume: Volume, blob_count: int) -> ChunkTable | None:
+    """Read the chunk table; None if there is none, or none that can be read."""
+    if not volume.chunk_table_count:
+        return None
+    offset = volume.chunk_table_offset
+    rows = volume.table(shared_layout.CHUNK_INFO, offset, volume.chunk_table_count, CHUNK_TABLE)
+    if not len(rows) or blob_count < volume.blob_count:
+        return None
+    places = offset + shared_layout.CHUNK_INFO.size * np.arange(len(rows))
+    table = chunk_table(rows, blob_count, CHUNK_TABLE, volume.judge, places=places)
+    return table if blob_count else None
 
 
-def _match(volume: Volume, slices: Slices, chunks: ChunkTable, rows: Rows) -> Rows | Indexes:
-    """Find the table's row of each slice, by blob, number and address."""
+def _match(volume: Volume, slices: Slices, chunks: ChunkTable) -> tuple[Indexes, Bools]:
+    """Find the table's row of each slice, by blob, number and address; and whether there is one."""
     block = chunks.uncompressed_offset // volume.block_size
     reachable = (chunks.number < _NUMBERS) & (block < 1 << 32)
-    stored = np.where(reachable, _keys(chunks.blob_index, chunks.number, block), _NO_KEY)
+    stored = np.where(reachable, chunk_keys(chunks.blob_index, chunks.number, block), _NO_KEY)
     order = np.argsort(stored, kind="stable")
     wanted = slices.keys
     chunk = order[np.minimum(np.searchsorted(stored, wanted, sorter=order), len(order) - 1)]
-    found = stored[chunk] == wanted
-    if not bool(found.all()):
-        missing = int(found.argmin())
-        row = int(rows[slices.file[missing]])
-        what = f"names chunk {slices.number[missing]} of blob {slices.blob_index[missing]}, which is not in the table"
-        raise MalformedImage(where=f"file of row {row}", what=what, offset=int(slices.place[missing]))
-    return chunk
+    return chunk, stored[chunk] == wanted
 
 
-def _check_sizes(
-    volume: Volume, slices: Slices, extents: ExtentTable, chunks: ChunkTable, blobs: tuple[BlobEntry, ...]
-) -> None:
-    """Make sure that chunks are as long as the slices, and begin where these say; not in blobs of others."""
+def _fits(
+    volume: Volume, slices: Slices, chunks: ChunkTable, chunk: Indexes, blobs: tuple[BlobEntry, ...]
+) -> tuple[Bools, Bools]:
+    """Tell whether chunks are as long as the slices, and whether they begin with a block; blobs of others need not."""
     foreign = np.array([bool(blob.features & shared_layout.EXTERNAL) for blob in blobs], np.bool_)
     free: Bools = foreign[slices.blob_index] if len(blobs) else np.zeros(0, np.bool_)
-    require(free | (chunks.size[extents.chunk] == slices.size), WHERE, "has a chunk of another size", slices.place)
-    aligned = chunks.uncompressed_offset[extents.chunk] % volume.block_size == 0
-    require(free | aligned, WHERE, "has a chunk that does not begin with a block", slices.place)
+    aligned = chunks.uncompressed_offset[chunk] % volume.block_size == 0
+    return free | (chunks.size[chunk] == slices.size), free | aligned
 
 
-def _keys(blob_index: Rows, number: Words, block: Words | Offsets) -> Long:
+def chunk_keys(blob_index: Rows, number: Words, block: Words | Offsets) -> Long:
+    """Make one number of the blob, number and address of chunks, by which readers look them up."""
     key = blob_index.astype(np.uint64) << np.uint64(56)
     key |= number.astype(np.uint64) << np.uint64(32)
     key |= block.astype(np.uint64)

@@ -11,16 +11,21 @@ from typing import Final
 import numpy as np
 
 from rafsight.base.limits import Limits
+from rafsight.formats.judge import Judge, Rule
+from rafsight.formats.rafs import shared_rules
 from rafsight.formats.rafs import v6_layout as layout
-from rafsight.formats.rafs.names import MAX_NAME_SIZE, dots, name_order
-from rafsight.formats.rafs.v6_inodes import DIRECTORY, Inodes, join, read_inodes
+from rafsight.formats.rafs import v6_rules as rules
+from rafsight.formats.rafs.names import dots, name_order
+from rafsight.formats.rafs.v6_data import share_out
+from rafsight.formats.rafs.v6_dirents import WHERE, Dirents, read_dirents
+from rafsight.formats.rafs.v6_inodes import DIRECTORY, Inodes, empty_root, join, read_inodes
 from rafsight.formats.rafs.v6_volume import Volume
-from rafsight.formats.records import Indexes, Long, ragged, require, sizes_to_nul
-from rafsight.formats.tables import MalformedImage, Offsets, Rows
+from rafsight.formats.records import Indexes, Long
+from rafsight.formats.tables import Offsets, Rows
 
-WHERE: Final = "v6 directory"
-_NAME_FIELD: Final = 8
-"""[bytes] of a dirent before its name offset."""
+DIRENT: Final = "v6 dirent"
+_ROOT_FIELD: Final = layout.SUPERBLOCK_OFFSET + 14
+"""[bytes] of the root's nid in the file."""
 _FILE_TYPES: Final = np.array(layout.FILE_TYPES, dtype=np.uint8)
 
 
@@ -46,49 +51,52 @@ class _Level:
     name_size: Rows
     nid: Long
     file_type: Rows
+    place: Offsets
+    """[bytes] of the dirent."""
 
     def take(self, rows: Indexes) -> "_Level":
         return _Level(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Blocks:
-    """Directory blocks, those of one directory together and in order."""
-
-    directory: Indexes
-    """Which of the level's directories."""
-    offset: Offsets
-    size: Offsets
-
-
 def walk(volume: Volume, limits: Limits) -> Tree:
     """Read the whole directory tree.
+
+    With a judge that goes on, entries that have no name, lead outside the file, or lead to a directory that has been
+    reached are left out, and so are blocks that cannot be read. A root that is none becomes an empty directory.
 
     Raises: MalformedImage: a directory is damaged, is reached twice, or lies too deep.
     Cost: linear in the entries, by columns; some hundred array operations a level.
     """
-    levels = [_root(volume)]
-    inodes = [read_inodes(volume, levels[0].nid, "v6 superblock")]
-    require(inodes[0].kind == DIRECTORY, WHERE, "is the root, and no directory", inodes[0].offset)
+    levels, inodes = [_root(volume)], [_root_inode(volume)]
     claims = np.zeros(volume.slot_count, np.int32)
-    first_row, room = 0, len(volume.octets)
+    if inodes[0].offset[0]:
+        _claim(volume.judge, claims, 0, levels[0], inodes[0])
+    else:
+        levels[0].nid[0] = 0
     parents = levels[0].nid
+    first_row, room = 0, len(volume.octets)
     while (directories := np.flatnonzero(inodes[-1].kind == DIRECTORY)).size:
         level, found = levels[-1], inodes[-1].take(directories)
+        if not _is_allowed(volume.judge, shared_rules.DIRECTORY_DEPTH, found, len(levels) <= limits.path_size // 2):
+            break
+        room = share_out(volume.judge, found.size, room, rule=rules.DIRECTORY_SIZE, where=WHERE, inodes=found.offset)
         rows = (first_row + directories).astype(np.int32)
-        if len(levels) > limits.path_size // 2:
-            raise MalformedImage(where=WHERE, what="lies too deep", offset=int(found.offset[0]))
-        _claim(claims, level.nid[directories], rows, found.offset)
-        room = _take_room(room, found)
         below = _read_level(volume, found, level.nid[directories], parents[directories], rows)
-        first_row += len(level.nid)
-        if first_row + len(below.nid) > limits.entry_count:
-            raise MalformedImage(where=WHERE, what="brings too many entries", offset=int(found.offset[0]))
-        parents = level.nid[below.parent - (first_row - len(level.nid))]
+        above, first_row = first_row, first_row + len(level.nid)
+        few = first_row + len(below.nid) <= limits.entry_count
+        if not _is_allowed(volume.judge, shared_rules.ENTRY_COUNT, found, few):
+            break
+        below, nodes = _reach(volume, claims, first_row, below, inodes[-1].offset[below.parent - above])
+        parents = level.nid[below.parent - above]
         levels.append(below)
-        inodes.append(read_inodes(volume, below.nid, "v6 dirent"))
-        _check_types(below, inodes[-1])
+        inodes.append(nodes)
     return _assemble(levels, join(inodes))
+
+
+def _is_allowed(judge: Judge, rule: Rule, directories: Inodes, condition: bool) -> bool:
+    """Look at a rule that bounds the walk."""
+    judge.require(np.full(len(directories.offset), condition), rule, WHERE, directories.offset, directories.offset)
+    return condition
 
 
 def _root(volume: Volume) -> _Level:
@@ -99,104 +107,90 @@ def _root(volume: Volume) -> _Level:
         name_size=zero.astype(np.int32),
         nid=np.array([volume.root_nid], np.uint64),
         file_type=np.array([2], np.int32),
+        place=zero + _ROOT_FIELD,
     )
 
 
-def _claim(claims: Rows, nids: Long, rows: Rows, offset: Offsets) -> None:
-    """Take directories for rows; a directory that has one already is reached twice."""
-    require(claims[nids] == 0, WHERE, "is reached twice", offset)
-    claims[nids] = rows + 1
-    require(claims[nids] == rows + 1, WHERE, "is reached twice", offset)
+def _root_inode(volume: Volume) -> Inodes:
+    """Read the inode of the root."""
+    inodes, kept = read_inodes(volume, np.array([volume.root_nid], np.uint64), "v6 superblock", _ROOT_FIELD)
+    if kept is not None:
+        return empty_root(0)
+    wrong = volume.judge.require(inodes.kind == DIRECTORY, shared_rules.ROOT_KIND, WHERE, inodes.offset, inodes.offset)
+    return empty_root(int(inodes.offset[0])) if wrong.size else inodes
 
 
-def _take_room(room: int, inodes: Inodes) -> int:
-    """Subtract the data of some directories from what the file has; no two directories share any."""
-    fits = bool((inodes.size <= room).all()) and int(inodes.size.sum()) <= room
-    if not fits:
-        raise MalformedImage(where=WHERE, what="is larger than the file", offset=int(inodes.offset[0]))
-    return room - int(inodes.size.sum())
+def _reach(volume: Volume, claims: Rows, first_row: int, level: _Level, homes: Offsets) -> tuple[_Level, Inodes]:
+    """Read the inodes of a level, and leave out the entries that lead nowhere or where others led before.
 
-
-def _blocks(volume: Volume, inodes: Inodes) -> _Blocks:
-    """Find the blocks of some directories; an inline tail is a block too.
-
-    Raises: MalformedImage: a block lies outside the file or in its head.
+    Args:
+        volume: the bootstrap.
+        claims: (slots,) row + 1 of the directories that have been reached, 0 elsewhere.
+        first_row: row of the level's first entry.
+        level: n entries.
+        homes: (n,) [bytes] of the inodes of their directories.
     """
-    require((inodes.layout == layout.LAYOUT_PLAIN) | (inodes.layout == layout.LAYOUT_INLINE), WHERE,
-            "has the layout of a file", inodes.offset)  # fmt: skip
-    tail = inodes.size % volume.block_size
-    is_inline = (inodes.layout == layout.LAYOUT_INLINE) & (tail > 0)
-    start = inodes.union.astype(np.int64) * volume.block_size
-    outside = inodes.size - np.where(is_inline, tail, 0)
-    require((outside == 0) | ((start >= volume.first_offset) & (start + outside <= len(volume.octets))), WHERE,
-            "has data outside the file", inodes.offset)  # fmt: skip
-    require(~is_inline | (inodes.body + tail <= len(volume.octets)), WHERE, "has a tail past the end", inodes.offset)
-    directory, ordinal = ragged(-(-inodes.size // volume.block_size))
-    offset = start[directory] + ordinal * volume.block_size
-    is_tail = ordinal == inodes.size[directory] // volume.block_size
-    return _Blocks(
-        directory=directory,
-        offset=np.where(is_tail & is_inline[directory], inodes.body[directory], offset),
-        size=np.where(is_tail, tail[directory], volume.block_size),
-    )
+    judge = volume.judge
+    inodes, kept = read_inodes(volume, level.nid, DIRENT, level.place, homes)
+    if kept is not None:
+        level = level.take(kept)
+    again = _claim(judge, claims, first_row, level, inodes)
+    if again.size:
+        fresh = np.delete(np.arange(len(level.nid)), again)
+        level, inodes = level.take(fresh), inodes.take(fresh)
+    same = level.file_type == _FILE_TYPES[inodes.kind]
+    judge.require(same, rules.DIRENT_TYPE, DIRENT, level.place, inodes.offset)
+    return level, inodes
+
+
+def _claim(judge: Judge, claims: Rows, first_row: int, level: _Level, inodes: Inodes) -> Indexes:
+    """Take directories for rows; return the entries whose directory has been taken before."""
+    directories = np.flatnonzero(inodes.kind == DIRECTORY)
+    nids, rows = level.nid[directories], (1 + first_row + directories).astype(np.int32)
+    free = claims[nids] == 0
+    claims[nids[free][::-1]] = rows[free][::-1]  # of a nid that stands twice the last assignment counts: its first row
+    free &= claims[nids] == rows
+    again = judge.require(free, shared_rules.DIRECTORY_TWICE, WHERE, level.place[directories],
+                          inodes.offset[directories])  # fmt: skip
+    return directories[again]
 
 
 def _read_level(volume: Volume, inodes: Inodes, nids: Long, parents: Long, rows: Rows) -> _Level:
     """Read the entries of some directories, without `.` and `..`, ordered by directory and name."""
-    blocks = _blocks(volume, inodes)
-    block, place, dirents = _dirents(volume, blocks)
-    directory = blocks.directory[block]
-    name_offset, name_size = _names(volume, blocks, block, place, dirents["name_offset"].astype(np.int64))
-    dot, dotdot = dots(volume.octets, name_offset, name_size)
-    nid = np.ascontiguousarray(dirents["nid"])
-    _check_dots(dot, directory, nid, nids, place)
-    _check_dots(dotdot, directory, nid, parents, place)
+    judge = volume.judge
+    dirents = read_dirents(volume, inodes)
+    directory, nid = dirents.directory, np.ascontiguousarray(dirents.records["nid"])
+    dot, dotdot = dots(volume.octets, dirents.name_offset, dirents.name_size)
+    _check_dots(judge, dirents.take(np.flatnonzero(dot)), nids, inodes)
+    _check_dots(judge, dirents.take(np.flatnonzero(dotdot)), parents, inodes)
     level = _Level(
         parent=rows[directory],
-        name_offset=name_offset,
-        name_size=name_size.astype(np.int32),
+        name_offset=dirents.name_offset,
+        name_size=dirents.name_size.astype(np.int32),
         nid=nid,
-        file_type=dirents["file_type"].astype(np.int32),
+        file_type=dirents.records["file_type"].astype(np.int32),
+        place=dirents.place,
     ).take(np.flatnonzero(~(dot | dotdot)))
-    order = name_order(volume.octets, level.name_offset, level.name_size.astype(np.int64), level.parent, "v6 dirent")
-    return level if order is None else level.take(order)
+    order = name_order(
+        volume.octets,
+        level.name_offset,
+        level.name_size.astype(np.int64),
+        level.parent,
+        where=DIRENT,
+        judge=judge,
+        inodes=None if judge.is_strict else volume.locate(level.nid)[0],
+    )
+    if order is not None:
+        level = level.take(order)
+    named = level.name_size > 0  # what has no name cannot be found
+    return level if judge.is_strict or bool(named.all()) else level.take(np.flatnonzero(named))
 
 
-def _dirents(volume: Volume, blocks: _Blocks) -> tuple[Indexes, Offsets, np.ndarray]:
-    """Gather the dirents of some blocks: for each its block, its place [bytes], itself."""
-    require(blocks.size >= layout.DIRENT.size, WHERE, "has a block too small for an entry", blocks.offset)
-    first = layout.DIRENT.gather(volume.octets, blocks.offset, WHERE)["name_offset"].astype(np.int64)
-    require((first % layout.DIRENT.size == 0) & (first > 0) & (first < blocks.size), WHERE,
-            "has a wrong first name offset", blocks.offset + _NAME_FIELD)  # fmt: skip
-    block, ordinal = ragged(first // layout.DIRENT.size)
-    place = blocks.offset[block] + ordinal * layout.DIRENT.size
-    return block, place, layout.DIRENT.gather(volume.octets, place, WHERE)
-
-
-def _names(volume: Volume, blocks: _Blocks, block: Indexes, place: Offsets, start: Offsets) -> tuple[Offsets, Offsets]:
-    """Find the names of dirents: where each begins and its size, [bytes].
-
-    A name ends where the next begins; the last of a block at its first NUL, or with the block.
-    """
-    is_last = np.diff(block, append=len(blocks.size)) > 0
-    end = np.where(is_last, blocks.size[block], np.roll(start, -1))
-    require((end > start) & (end <= blocks.size[block]), WHERE, "has wrong name offsets", place + _NAME_FIELD)
-    offset, size = blocks.offset[block] + start, end - start
-    lasts = np.flatnonzero(is_last)
-    size[lasts] = sizes_to_nul(volume.octets, offset[lasts], size[lasts], MAX_NAME_SIZE)
-    return offset, size
-
-
-def _check_dots(here: np.ndarray, directory: Indexes, nid: Long, expected: Long, place: Offsets) -> None:
+def _check_dots(judge: Judge, found: Dirents, expected: Long, inodes: Inodes) -> None:
     """Make sure that `.` or `..` names what it should, and stands in a directory at most once."""
-    found = np.flatnonzero(here)
-    require(nid[found] == expected[directory[found]], WHERE, "has a wrong `.` or `..`", place[found])
-    require(np.diff(directory[found], prepend=-1) > 0, WHERE, "has `.` or `..` twice", place[found])
-
-
-def _check_types(level: _Level, inodes: Inodes) -> None:
-    same = level.file_type == _FILE_TYPES[inodes.kind]
-    require(same, "v6 dirent", "has another file type than its inode", inodes.offset)
+    homes = inodes.offset[found.directory]
+    judge.require(found.records["nid"] == expected[found.directory], rules.DOTS_WRONG, WHERE, found.place, homes)
+    judge.require(np.diff(found.directory, prepend=-1) > 0, rules.DOTS_TWICE, WHERE, found.place, homes)
 
 
 def _assemble(levels: list[_Level], inodes: Inodes) -> Tree:

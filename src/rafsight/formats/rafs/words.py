@@ -5,13 +5,13 @@ This module alone decides which flag words, algorithm numbers and blob ids are a
 
 import re
 from enum import IntEnum
-from typing import Final, TypeVar
+from typing import Final
 
+from rafsight.base.text import escape
+from rafsight.formats.judge import Judge
 from rafsight.formats.rafs import shared_layout as layout
-from rafsight.formats.rafs.faults import UnsupportedImage
-from rafsight.formats.tables import Cipher, Compressor, Digester, MalformedImage
-
-_Number = TypeVar("_Number", bound=IntEnum)
+from rafsight.formats.rafs import shared_rules as rules
+from rafsight.formats.tables import Cipher, Compressor, Digester
 
 _BLOB_ID: Final = re.compile(rb"[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}\Z")
 _KNOWN_FLAGS: Final = sum(bit for bit, _ in layout.SUPERBLOCK_FLAGS)
@@ -33,13 +33,9 @@ def feature_names(features: int) -> tuple[str, ...]:
     return tuple(name for bit, name, _ in layout.BLOB_FEATURES if features & bit)
 
 
-def check_flags(flags: int, where: str) -> None:
-    """Refuse superblocks with flags that nobody knows.
-
-    Raises: UnsupportedImage.
-    """
-    if flags & ~_KNOWN_FLAGS:
-        raise UnsupportedImage(where=where, what=f"superblock flags {flags & ~_KNOWN_FLAGS:#x}")
+def check_flags(flags: int, where: str, offset: int, judge: Judge) -> None:
+    """Tell the judge about flags that nobody knows."""
+    judge.holds(not flags & ~_KNOWN_FLAGS, rules.UNKNOWN_FLAGS, where, offset, f"{flags & ~_KNOWN_FLAGS:#x}")
 
 
 def image_compressor(flags: int) -> Compressor:
@@ -52,57 +48,38 @@ def image_digester(flags: int) -> Digester:
     return Digester.SHA256 if flags & layout.HASH_SHA256 and not flags & layout.HASH_BLAKE3 else Digester.BLAKE3
 
 
-def check_chunk_size(size: int, where: str, offset: int) -> int:
-    """Return a chunk size if it is one.
-
-    Raises: MalformedImage: no power of two from 4 KiB to 16 MiB.
-    """
-    if size & (size - 1) or not layout.MIN_CHUNK_SIZE <= size <= layout.MAX_CHUNK_SIZE:
-        raise MalformedImage(where=where, what=f"the chunk size is {size}", offset=offset)
-    return size
+def check_chunk_size(size: int, where: str, offset: int, judge: Judge) -> int:
+    """Return a chunk size; 0 if it is none (no power of two from 4 KiB to 16 MiB) and the judge goes on."""
+    is_one = not size & (size - 1) and layout.MIN_CHUNK_SIZE <= size <= layout.MAX_CHUNK_SIZE
+    return size if judge.holds(is_one, rules.CHUNK_SIZE, where, offset, str(size)) else 0
 
 
-def compressor_of(number: int, where: str) -> Compressor:
-    """Read a compressor number.
-
-    Raises: UnsupportedImage.
-    """
-    return _known(Compressor, number, where)
+def compressor_of(number: int, where: str, offset: int, judge: Judge) -> Compressor:
+    """Read a compressor number; NONE if nobody knows it and the judge goes on."""
+    is_known = judge.holds(number in _numbers(Compressor), rules.UNKNOWN_COMPRESSOR, where, offset, str(number))
+    return Compressor(number) if is_known else Compressor.NONE
 
 
-def digester_of(number: int, where: str) -> Digester:
-    """Read a digester number.
-
-    Raises: UnsupportedImage.
-    """
-    return _known(Digester, number, where)
+def digester_of(number: int, where: str, offset: int, judge: Judge) -> Digester:
+    """Read a digester number; BLAKE3 if nobody knows it and the judge goes on."""
+    is_known = judge.holds(number in _numbers(Digester), rules.UNKNOWN_DIGESTER, where, offset, str(number))
+    return Digester(number) if is_known else Digester.BLAKE3
 
 
-def cipher_of(number: int, where: str) -> Cipher:
-    """Read a cipher number. AES-128-XTS is the only one that images are made with.
-
-    Raises: UnsupportedImage.
-    """
-    cipher = _known(Cipher, number, where)
-    if cipher not in (Cipher.NONE, Cipher.AES_128_XTS):
-        raise UnsupportedImage(where=where, what=f"cipher {cipher.name}")
-    return cipher
+def cipher_of(number: int, where: str, offset: int, judge: Judge) -> Cipher:
+    """Read a cipher number; AES-128-XTS is the only one that images are made with. NONE if the judge goes on."""
+    is_known = number in (Cipher.NONE, Cipher.AES_128_XTS)
+    return Cipher(number) if judge.holds(is_known, rules.UNKNOWN_CIPHER, where, offset, str(number)) else Cipher.NONE
 
 
-def _known(numbers: type[_Number], number: int, where: str) -> _Number:
-    try:
-        return numbers(number)
-    except ValueError:
-        raise UnsupportedImage(where=where, what=f"{numbers.__name__.lower()} {number}") from None
+def _numbers(kind: type[IntEnum]) -> frozenset[int]:
+    return frozenset(int(number) for number in kind)
 
 
-def check_blob_id(stored: bytes, where: str, offset: int) -> str:
-    """Return a blob id as text if it can name a file.
-
-    Raises: MalformedImage.
-    """
-    if _BLOB_ID.match(stored) is None:
-        raise MalformedImage(where=where, what="the blob id is not one", offset=offset)
+def check_blob_id(stored: bytes, where: str, offset: int, judge: Judge) -> str:
+    """Return a blob id as text; empty if it cannot name a file and the judge goes on."""
+    if not judge.holds(_BLOB_ID.match(stored) is not None, rules.BLOB_ID, where, offset, escape(stored[:64])):
+        return ""
     return stored.decode("ascii")
 
 

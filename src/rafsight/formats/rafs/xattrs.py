@@ -5,6 +5,7 @@ This module alone decides what an xattr area says. Areas are decoded when somebo
 
 from typing import Final
 
+from rafsight.formats.rafs import shared_rules as rules
 from rafsight.formats.rafs import v5_layout, v6_layout
 from rafsight.formats.tables import MalformedImage, Xattr
 
@@ -39,20 +40,33 @@ def read_v6_xattrs(area: memoryview) -> tuple[Xattr, ...]:
     Returns: ordered by name; of a name that stands twice the last.
     Raises: MalformedImage: an entry reaches past the area, has an unknown prefix, or is shared.
     """
-    found: dict[bytes, bytes] = {}
+    pairs, wrong = v6_pairs(area)
+    if wrong >= 0:
+        raise rules.XATTRS.broken("xattrs", wrong)
+    found = dict(pairs)
+    return tuple(Xattr(name=name, value=found[name]) for name in sorted(found))
+
+
+def v6_pairs(area: bytes | memoryview) -> tuple[list[tuple[bytes, bytes]], int]:
+    """Take the inline xattrs of a v6 inode apart.
+
+    Returns: names and values in their order, and [bytes] of the first place that cannot be, or -1: shared xattrs or no
+        head, an entry that reaches past the area or has an unknown prefix.
+    """
+    found: list[tuple[bytes, bytes]] = []
     offset, end = v6_layout.XATTR_AREA_HEAD, len(area)
     if 0 < end < offset or (end and area[4]):
-        raise MalformedImage(where="xattrs", what="has shared xattrs or no head", offset=0)
+        return found, 0
     while offset < end:
-        head = v6_layout.XATTR.rows(area, offset, 1, "xattrs")[0]
         start = offset + v6_layout.XATTR.size
-        middle = start + int(head["name_size"])
-        stop = middle + int(head["value_size"])
-        index = int(head["name_index"])
+        if start > end:
+            return found, offset
+        name_size, index, low, high = area[offset:start]
+        middle = start + name_size
+        stop = middle + (low | high << 8)
         prefix = _PREFIXES[index] if index < len(_PREFIXES) else b""
         if stop > end or not prefix:
-            what = "has an entry that reaches past the end, or an unknown prefix"
-            raise MalformedImage(where="xattrs", what=what, offset=offset)
-        found[prefix + bytes(area[start:middle])] = bytes(area[middle:stop])
+            return found, offset
+        found.append((prefix + bytes(area[start:middle]), bytes(area[middle:stop])))
         offset = (stop + 3) & ~3
-    return tuple(Xattr(name=name, value=found[name]) for name in sorted(found))
+    return found, -1

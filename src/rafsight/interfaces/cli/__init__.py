@@ -24,6 +24,8 @@ COMMANDS: Final = (
     CommandEntry(name="ls", summary="List files of an image."),
     CommandEntry(name="cat", summary="Write files of an image to standard output."),
     CommandEntry(name="find", summary="Find files of an image by name."),
+    CommandEntry(name="inspect", summary="Look into an image's metadata."),
+    CommandEntry(name="check", summary="Tell whether an image is sound."),
     CommandEntry(name="db", summary="Import, update and show the advisory database."),
     CommandEntry(name="demo", summary="Scan an image that rafsight ships, on this machine alone."),
 )
@@ -84,6 +86,8 @@ def main() -> NoReturn:
     After Ctrl-C the process ends at once: everything was put in order on the way here, but for threads that wait for a
     registry, and the interpreter would wait for them.
     """
+    # numpy's linear algebra starts a thread for each core when it is imported, and nothing here multiplies matrices
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     status = run()
     if status == ExitStatus.INTERRUPTED:
         drop_output()

@@ -1,0 +1,1 @@
+"""The steps of a check that need the blobs of an image; `access/soundness.py` is their front."""

@@ -1,0 +1,1 @@
+"""What `inspect` answers: one value for each question, and its two forms, JSON and text."""

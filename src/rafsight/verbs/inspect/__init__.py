@@ -1,0 +1,1 @@
+"""What is in an image's metadata? Each function answers one question of `inspect`, as a value."""

@@ -1,0 +1,116 @@
+"""Answers about content as text: bounded, escaped, sums at the end."""
+
+from itertools import pairwise
+
+import pytest
+from tests.reports.inspection.content_samples import (
+    bare_answers,
+    difference_of,
+    hostile_difference,
+    planted_answers,
+    sheet_of,
+    text_of,
+)
+
+from rafsight.reports.inspection.content_render import RENDERERS
+
+
+def shown(answer, width=80):
+    return text_of(RENDERERS[type(answer)].to_lines(answer, sheet_of(width)), width)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_all_stay_on_the_sheet(width):
+    for answer in (*planted_answers(), *bare_answers("v6-batch"), *bare_answers("v5-nodata"), hostile_difference()):
+        text = shown(answer, width)
+        assert text.strip()
+        assert not text.startswith("\n")
+        assert not any(one == two == "" for one, two in pairwise(text.splitlines()))
+
+
+def test_blobs():
+    text = shown(planted_answers()[0])
+    assert "  Chunks      15 of 16 used (15 in the bootstrap)\n" in text
+    assert text.endswith("Files use 2.4 MB of 2.4 MB in 6 blobs for 5.9 MB; 832 B are used by none.\n")
+    assert "~" not in text
+
+
+def test_estimates_are_marked_and_explained():
+    blobs, layers, largest, *_ = map(shown, bare_answers("v6-batch"))
+    for text in (blobs, layers, largest):
+        assert "~5." in text
+        assert "~ marks estimates" in text
+    assert "No manifest: the blobs of the bootstrap\n" in layers
+
+
+def test_layers():
+    text = shown(planted_answers()[1])
+    assert "  Holds       nydus blob, 611.2 kB, row 5 of the blob table\n" in text
+    assert "  Made by     COPY . /srv/app # buildkit\n" in text
+    assert "Layer 6" in text
+    assert "in no row of the blob table" not in text
+    assert " ".join(text.split("\n\n")[-1].split()).startswith("7 layers, 2.7 MB. Files use")
+
+
+def test_largest():
+    text = shown(planted_answers()[2])
+    assert "  1.1 MB     1.1 MB    2.0 MB      1  /bin/busybox\n" in text
+    assert "Largest directories of 145\n" in text
+    assert text.split("\n\n")[-1].startswith("/: 1,309 files with 5.9 MB take 2.4 MB of blobs")
+
+
+def test_dedupe():
+    alone, other = map(shown, planted_answers()[3:5])
+    assert "Repeated between files  1.9 kB not stored" in alone
+    assert "Shared with" not in alone
+    assert "Chunks             1,286 of 1,286\n" in other
+
+
+def test_an_image_without_blobs():
+    blobs, _, largest, *_ = map(shown, bare_answers("v5-nodata"))
+    assert blobs == "The image has no blobs.\n"
+    assert "take 0 B of blobs" in largest
+
+
+def test_names_of_strangers_are_escaped():
+    text = shown(hostile_difference())
+    assert r"\x1b[31mname\xff" in text
+    assert "\x1b" not in text
+
+
+def test_a_difference_names_what_changed():
+    text = shown(difference_of({b"a/b/c": b"1", b"f": b"one"}, {b"f": b"two", b"g": b"1" * 2000}))
+    assert text.startswith("Removed\n  - /a  (directory, 2 entries below)\n\nAdded\n  + /g  (file, 2.0 kB)\n")
+    assert "\nChanged\n  * /f  (content)\n" in text
+    assert "  Changed  1: content 1\n" in text.partition("Sums\n")[2]
+
+
+def test_a_long_difference_is_cut_and_says_so():
+    text = shown(difference_of({b"%03d" % at: b"" for at in range(100)}, {b"f": b""}))
+    assert text.count("\n  - ") == 40
+    assert "\n    and 60 more\n" in text
+    assert "  Removed  100\n" in text
+
+
+def test_changes_and_unknown_contents_are_cut_too():
+    names = [b"%03d" % at for at in range(50)]
+    changed = shown(difference_of(dict.fromkeys(names, b"1"), dict.fromkeys(names, b"2")))
+    assert changed.count("\n  * ") == 40
+    assert "\n    and 10 more\n" in changed
+    big = dict.fromkeys(names, b"x" * 5000)
+    unknown = shown(difference_of(big, big, chunk_size=8192))
+    assert unknown.count("\n  ? ") == 40
+    assert "\n    and 10 more\n" in unknown
+
+
+def test_no_difference_leaves_the_sums():
+    text = shown(difference_of({b"f": b"1"}, {b"f": b"1"}))
+    assert text.startswith("Sums\n")
+    assert "Changed  0\n" in text
+
+
+def test_unknown_content_is_its_own_section():
+    text = shown(difference_of({b"a": b"x" * 5000}, {b"a": b"x" * 5000}, chunk_size=8192))
+    assert "  ? /a\n" in text
+    assert "Content unknown  1\n" in text
+    assert "\nChanged\n" not in text
