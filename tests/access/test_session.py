@@ -130,6 +130,17 @@ def test_a_chunk_info_array_that_does_not_fit_its_chunks_is_an_error_of_its_file
         assert good.error is None
 
 
+def test_a_bundled_array_that_is_a_header_alone_is_fetched_from_the_blob():
+    """As nydusify bundles the arrays of lz4 images."""
+    with threads(2, name="test") as pool:
+        whole, tree, _ = contents_of("v6-batch-lz4-toc", pool)
+        header = whole._load_meta(0)[-4096:]
+        bundled, tree, backend = contents_of("v6-batch-lz4-toc", pool, metas={tree.tables.blobs[0].meta_id: header})
+        (found,) = bundled.read([FileRange(row=tree.lookup(b"z"))])
+    assert found.error is None
+    assert len(found.content) == tree.entries.size[tree.lookup(b"z")]
+
+
 def test_a_sparse_file_of_any_size_is_read_piece_by_piece():
     with rafsight.open_image(f"boot:{GOLDEN / 'v6-lz4-sha256-4k-fs' / 'image.boot'}") as image:
         row = image.tree.lookup(b"big")

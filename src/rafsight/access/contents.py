@@ -15,7 +15,7 @@ from rafsight.access.fetch import Fetcher, FileContent, blob_name
 from rafsight.access.layers import LayerStore
 from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
-from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, read_blob_meta
+from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, is_header_alone, read_blob_meta
 from rafsight.formats.rafs.placement import place_chunks, require_placed
 from rafsight.formats.rafs.units import place_by_meta
 from rafsight.formats.tables import MalformedImage, Placement
@@ -122,11 +122,11 @@ class Contents:
             raise MalformedImage(where=f"chunk-info array of blob {entries[blob].blob_id}", what=what, offset=0)
 
     def _load_meta(self, blob: int) -> bytes | RafsightError:
-        """Take a blob's chunk-info array from the bootstrap layer, else fetch it from the blob."""
+        """Take a blob's chunk-info array from the bootstrap layer; where that has none, fetch it from the blob."""
         entry = self._tree.tables.blobs[blob]
         try:
             bundled = self._bundled.get(entry.meta_id)
-            if bundled is not None:
+            if bundled is not None and not is_header_alone(bundled, entry):
                 return expand(bundled, entry, self._limits)
             self._require_room(blob)
             size = entry.meta_compressed_size + HEADER_SIZE

@@ -150,6 +150,8 @@ class Superblock:
     root_ino: int
     fields: tuple[tuple[str, int], ...] = ()
     """Every other stored number, by its name in the format reference, in file order."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Stored names, likewise: a UUID, the name of the volume."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

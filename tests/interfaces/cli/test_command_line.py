@@ -55,7 +55,7 @@ def test_every_command_has_help(arguments, capsys):
     assert err == ""
 
 
-@pytest.mark.parametrize("command", ["scan", "ls", "cat", "find"])
+@pytest.mark.parametrize("command", ["scan", "ls", "cat", "find", "inspect", "check"])
 def test_what_takes_a_reference_takes_the_registry_options(command, capsys):
     run([command, "--help"])
     text = capsys.readouterr().out

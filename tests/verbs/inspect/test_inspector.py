@@ -286,8 +286,8 @@ def test_other_images_are_opened_for_one_request():
 
 def test_completes_what_is_not_a_path(inspector):
     assert texts(inspector, b"") == [command.name.encode() for command in COMMANDS]
-    assert texts(inspector, b"  ded") == [b"dedupe"]
-    assert inspector.complete(b"  ded").word == b"ded"
+    assert texts(inspector, b"  dedu") == [b"dedupe"]
+    assert inspector.complete(b"  dedu").word == b"dedu"
     assert texts(inspector, b"blobs -") == [b"--use"]
     assert texts(inspector, b"blobs --use ") == []
     assert texts(inspector, b"help st") == [b"stats", b"stat"]

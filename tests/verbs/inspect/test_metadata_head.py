@@ -47,16 +47,16 @@ def test_a_superblock_has_every_stored_number():
     old, new = (as_json(read_superblock(headed(name))) for name in ("v5-lz4-sha256-fs", "v6-lz4-sha256-4k-fs"))
     shared = {
         "format", "version", "chunk_size", "flags", "flag_names", "inode_count", "root_inode", "blob_count",
-        "prefetch_count", "blob_table_offset", "blob_table_size", "prefetch_table_offset",
+        "prefetch_count", "magic", "blob_table_offset", "blob_table_size", "prefetch_table_offset",
     }  # fmt: skip
     assert old.keys() - shared == {
         "superblock_size", "inode_table_offset", "inode_table_entries", "prefetch_table_entries",
         "extended_blob_table_entries", "extended_blob_table_offset",
     }  # fmt: skip
     assert new.keys() - shared == {
-        "checksum", "feature_compat", "blkszbits", "ext_slots", "build_time", "build_time_nsec", "blocks",
-        "meta_blkaddr", "xattr_blkaddr", "feature_incompat", "extra_devices", "device_table_slot",
-        "chunk_table_offset", "chunk_table_size", "prefetch_table_size",
+        "checksum", "feature_compat", "blkszbits", "ext_slots", "root_nid", "inos", "build_time", "build_time_nsec",
+        "blocks", "meta_blkaddr", "xattr_blkaddr", "feature_incompat", "union", "extra_devices", "device_table_slot",
+        "uuid", "volume_name", "chunk_table_offset", "chunk_table_size", "prefetch_table_size",
     }  # fmt: skip
     assert old.keys() & new.keys() == shared
     assert (old["flags"], new["flags"]) == (0x3A, 0x100003A)

@@ -21,7 +21,7 @@ from rafsight.formats.rafs import blob_rules as rules
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.rafs import toc
 from rafsight.formats.rafs.blob_checks import DIGEST_SIZE, check_blob_meta, check_digest_array
-from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand
+from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, is_header_alone
 from rafsight.formats.rafs.toc_checks import check_part, check_toc
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import BlobEntry, Cipher, TreeTables
@@ -94,17 +94,12 @@ def _weigh(entry: BlobEntry) -> int:
     return size + (DIGEST_SIZE * entry.chunk_count if entry.features & shared.HAS_TOC else 0)
 
 
-def _is_header_alone(copy: Buffer, entry: BlobEntry) -> bool:
-    """Tell whether a copy has no table: nydusify bundles the header alone where the table is compressed by lz4."""
-    return len(copy) <= HEADER_SIZE and entry.meta_uncompressed_size > 0
-
-
 def _fetch(backend: Backend, bundled: Mapping[str, Buffer], limits: Limits, entry: BlobEntry) -> _Fetched:
     """Fetch what a blob says about itself; a copy in the bootstrap layer makes a large array dispensable."""
     fetched, name, size = _Fetched(), blob_name(entry.meta_id), entry.meta_compressed_size + HEADER_SIZE
     what = f"chunk-info array of blob {entry.blob_id}"
     try:
-        if size <= CHEAP or _is_header_alone(bundled.get(entry.meta_id, b""), entry):
+        if size <= CHEAP or is_header_alone(bundled.get(entry.meta_id, b""), entry):
             if size > limits.blob_meta_size:
                 raise rules.META_ROOM.broken(what, entry.meta_offset)
             fetched.stored = backend.fetch_range(name, entry.meta_offset, size)
@@ -153,7 +148,7 @@ class _Step:
             else:
                 self.unchecked.append((what, str(error)))
         own, copied = self._expand(fetched.stored, entry), None
-        if copy is not None and not _is_header_alone(copy, entry):
+        if copy is not None and not is_header_alone(copy, entry):
             copied = self._expand(copy, entry)
         if own is not None and copy is not None:
             whole = own if copied is not None else own[-HEADER_SIZE:]

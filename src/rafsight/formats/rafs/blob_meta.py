@@ -71,6 +71,14 @@ class BlobMeta:
     """What the slices' dictionary offsets point into."""
 
 
+def is_header_alone(copy: Buffer, entry: BlobEntry) -> bool:
+    """Tell whether the copy in a bootstrap layer has no table.
+
+    nydusify bundles the header alone where the table is compressed by lz4: the table has to come from the blob then.
+    """
+    return len(copy) <= HEADER_SIZE and entry.meta_uncompressed_size > 0
+
+
 def expand(stored: Buffer, entry: BlobEntry, limits: Limits, judge: Judge = STRICT) -> bytes:
     """Decrypt, decompress and check a chunk-info array.
 

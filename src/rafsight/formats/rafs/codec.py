@@ -82,8 +82,8 @@ def check_bootstrap(content: Buffer, *, name: str, limits: Limits, judge: Judge)
         name: as of `read_bootstrap`.
         limits: what to accept.
         judge: told about every rule.
-    Returns: what could be read; None if nothing could.
-    Raises: NotABootstrap, UnsupportedImage (RAFS v4, EROFS without RAFS).
+    Returns: what could be read; None if nothing could, and the judge was told why.
+    Raises: NotABootstrap.
     Cost: linear in inodes and chunks.
     """
     codec, content = _codec_of(content, name, limits)

@@ -33,8 +33,9 @@ EXTENDED: Final = "v5 extended blob table"
 INODES: Final = "v5 inode table"
 PREFETCH: Final = "v5 prefetch table"
 _SHOWN: Final = (
-    "superblock_size", "inode_table_offset", "prefetch_table_offset", "blob_table_offset", "inode_table_entries",
-    "prefetch_table_entries", "blob_table_size", "extended_blob_table_entries", "extended_blob_table_offset",
+    "magic", "superblock_size", "inode_table_offset", "prefetch_table_offset", "blob_table_offset",
+    "inode_table_entries", "prefetch_table_entries", "blob_table_size",
+    "extended_blob_table_entries", "extended_blob_table_offset",
 )  # fmt: skip
 _KNOWN_FEATURES: Final = sum(bit for bit, _, _ in shared.BLOB_FEATURES)
 

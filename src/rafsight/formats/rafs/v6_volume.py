@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from rafsight.base.limits import Limits
+from rafsight.base.text import escape
 from rafsight.base.units import MiB
 from rafsight.formats.judge import Judge
 from rafsight.formats.rafs import shared_layout, shared_rules
@@ -26,8 +27,9 @@ DEVICE_TABLE: Final = "v6 device table"
 PREFETCH_TABLE: Final = "v6 prefetch table"
 _EROFS, _RAFS = layout.SUPERBLOCK_OFFSET, layout.EXTENDED_SUPERBLOCK_OFFSET
 _SHOWN: Final = (
-    "checksum", "feature_compat", "blkszbits", "ext_slots", "build_time", "build_time_nsec", "blocks",
-    "meta_blkaddr", "xattr_blkaddr", "feature_incompat", "extra_devices", "device_table_slot",
+    "magic", "checksum", "feature_compat", "blkszbits", "ext_slots", "root_nid", "inos", "build_time",
+    "build_time_nsec", "blocks", "meta_blkaddr", "xattr_blkaddr", "feature_incompat", "union", "extra_devices",
+    "device_table_slot",
 )  # fmt: skip
 _SHOWN_EXTENDED: Final = (
     "blob_table_offset", "blob_table_size", "chunk_table_offset", "chunk_table_size", "prefetch_table_offset",
@@ -102,7 +104,7 @@ def read_volume(content: Buffer, limits: Limits, judge: Judge) -> Volume:
     if len(content) < layout.DEVICE_TABLE_OFFSET:
         raise shared_rules.BOOTSTRAP_SIZE.broken(WHERE, 0, f"{len(content)} bytes")
     head = layout.SUPERBLOCK.rows(content, _EROFS, 1, WHERE)[0]
-    erofs = {name: int(head[name]) for name in (*_SHOWN, "root_nid", "inos")}
+    erofs = {name: int(head[name]) for name in _SHOWN}
     _check_features(erofs, judge)
     tail = layout.EXTENDED_SUPERBLOCK.rows(content, _RAFS, 1, WHERE)[0]
     rafs = {name: int(tail[name]) for name in (*_SHOWN_EXTENDED, "flags", "chunk_size")}
@@ -120,7 +122,7 @@ def read_volume(content: Buffer, limits: Limits, judge: Judge) -> Volume:
         content=content,
         octets=octets_of(content),
         judge=judge,
-        superblock=_describe(erofs, rafs),
+        superblock=_describe(head, erofs, rafs),
         block_size=block_size,
         meta_offset=meta_offset,
         slot_count=(len(content) - meta_offset) // layout.INODE_SLOT,
@@ -154,7 +156,7 @@ def _check_features(erofs: dict[str, int], judge: Judge) -> None:
     judge.holds(slot == layout.DEVICE_TABLE_SLOT, rules.DEVICE_TABLE_SLOT, WHERE, _EROFS + 88, str(slot))
 
 
-def _describe(erofs: dict[str, int], rafs: dict[str, int]) -> Superblock:
+def _describe(head: np.void, erofs: dict[str, int], rafs: dict[str, int]) -> Superblock:
     shown = tuple((name, erofs[name]) for name in _SHOWN) + tuple((name, rafs[name]) for name in _SHOWN_EXTENDED)
     return Superblock(
         format="RAFS v6",
@@ -165,6 +167,10 @@ def _describe(erofs: dict[str, int], rafs: dict[str, int]) -> Superblock:
         inode_count=erofs["inos"],
         root_ino=erofs["root_nid"],
         fields=shown,
+        texts=(
+            ("uuid", head["uuid"].tobytes().hex()),
+            ("volume_name", escape(head["volume_name"].tobytes().rstrip(b"\0"))),
+        ),
     )
 
 

@@ -54,6 +54,8 @@ class SuperblockFacts:
     prefetch_count: int
     fields: tuple[tuple[str, int], ...]
     """Every other stored number, by its name in the format reference, in file order."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Stored names, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

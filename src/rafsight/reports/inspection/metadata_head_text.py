@@ -49,6 +49,7 @@ def superblock(answer: SuperblockFacts, sheet: Sheet) -> Iterator[Line]:
             ("Blobs", str(answer.blob_count)),
             ("Prefetch entries", str(answer.prefetch_count)),
             *((name, _number(value)) for name, value in answer.fields),
+            *((name, value or "-") for name, value in answer.texts),
         ]
     )
 

@@ -51,6 +51,7 @@ def superblock(answer: SuperblockFacts) -> dict[str, Any]:
         "blob_count": answer.blob_count,
         "prefetch_count": answer.prefetch_count,
         **dict(answer.fields),
+        **dict(answer.texts),
     }
 
 

@@ -47,6 +47,7 @@ def read_superblock(image: Image) -> SuperblockFacts:
         blob_count=len(image.head.blobs),
         prefetch_count=_prefetch_size(superblock) // _PREFETCH_ENTRY_SIZE,
         fields=superblock.fields,
+        texts=superblock.texts,
     )
 
 
