@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from rafsight.reports.soundness import CheckReport, Verdict
     from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
     from rafsight.verbs.check.checking import check_reference
+    from rafsight.verbs.export import export_files, export_reference
     from rafsight.verbs.inspect.inspector import Inspector
     from rafsight.verbs.scan import scan_image, scan_reference
+    from rafsight.views.export.tally import Exported
     from rafsight.views.vfs import FileEntry, find_files, list_files, read_file
 
 _HOMES: Final = {
@@ -48,6 +50,7 @@ _HOMES: Final = {
     "Distribution": "analysis.inventory",
     "DownloadTerms": "access.download",
     "ExitStatus": "base.errors",
+    "Exported": "views.export.tally",
     "FileEntry": "views.vfs",
     "Finding": "matching.finding",
     "Gap": "analysis.inventory",
@@ -66,6 +69,8 @@ _HOMES: Final = {
     "Verdict": "reports.soundness",
     "check_reference": "verbs.check.checking",
     "database_status": "verbs.advisories",
+    "export_files": "verbs.export",
+    "export_reference": "verbs.export",
     "find_files": "views.vfs",
     "import_advisories": "verbs.advisories",
     "list_files": "views.vfs",
@@ -85,6 +90,7 @@ __all__ = [
     "Distribution",
     "DownloadTerms",
     "ExitStatus",
+    "Exported",
     "FileEntry",
     "Finding",
     "Gap",
@@ -104,6 +110,8 @@ __all__ = [
     "__version__",
     "check_reference",
     "database_status",
+    "export_files",
+    "export_reference",
     "find_files",
     "import_advisories",
     "list_files",

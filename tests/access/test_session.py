@@ -135,7 +135,7 @@ def test_a_bundled_array_that_is_a_header_alone_is_fetched_from_the_blob():
     with threads(2, name="test") as pool:
         whole, tree, _ = contents_of("v6-batch-lz4-toc", pool)
         header = whole._load_meta(0)[-4096:]
-        bundled, tree, backend = contents_of("v6-batch-lz4-toc", pool, metas={tree.tables.blobs[0].meta_id: header})
+        bundled, tree, _ = contents_of("v6-batch-lz4-toc", pool, metas={tree.tables.blobs[0].meta_id: header})
         (found,) = bundled.read([FileRange(row=tree.lookup(b"z"))])
     assert found.error is None
     assert len(found.content) == tree.entries.size[tree.lookup(b"z")]

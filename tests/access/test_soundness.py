@@ -340,6 +340,7 @@ def test_a_blob_without_its_table_of_contents(case):
     one.edit(lambda content: content.__delitem__(slice(-512, None)))
     one.chunk_info()
     assert blob_rules.TOC_ABSENT.code in one.codes
+    assert all("blob 0" in fault.where for fault in one.judge.faults), one.judge.faults
 
 
 # chunks

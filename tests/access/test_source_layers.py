@@ -140,19 +140,19 @@ BREAKS = {
     "content": (lambda e: flipped(e, b"f4097", 0), "source-content", b"f4097", "bytes 0 to 4096 of 4097 are"),
     "content of a later chunk": (lambda e: flipped(e, b"big", 2 * MiB), "source-content", b"big", "bytes 2097152 to 2109496"),
     "content of zeros": (lambda e: flipped(e, b"zeros", 69_999), "source-content", b"zeros", "content: bytes 0 to 69999"),
-    "seconds": (lambda e: changed(e, b"mtneg", mtime=(-1001, 0)), "source-mtime", b"mtneg", "mtime: -1000, in the source -1001"),
-    "nanoseconds": (lambda e: changed(e, b"one", mtime=(T[0], 5)), "source-mtime", b"one", "in the source 1600000000.000000005"),
-    "time of a directory": (lambda e: changed(e, b"a", mtime=(7, 0)), "source-mtime", b"a", "1600000000.123456789, in the source 7"),
+    "seconds": (lambda e: changed(e, b"mtneg", mtime=(-1001, 0)), "source-mtime", b"mtneg", "mtime: 1969-12-31 23:43:20 UTC, in the source 1969-12-31 23:43:19 UTC"),
+    "nanoseconds": (lambda e: changed(e, b"one", mtime=(T[0], 5)), "source-mtime", b"one", "in the source 2020-09-13 12:26:40.000000005 UTC"),
+    "time of a directory": (lambda e: changed(e, b"a", mtime=(7, 0)), "source-mtime", b"a", "2020-09-13 12:26:40.123456789 UTC, in the source 1970-01-01 00:00:07 UTC"),
     "xattr value": (lambda e: xattrs(e, b"xa", user__a=b"2"), "source-xattr", b"xa", "xattr user.a: 0x31, in the source 0x32"),
     "xattr gone": (lambda e: xattrs(e, b"xa", user__empty=None), "source-xattr", b"xa", "xattr user.empty: 0x, in the source none"),
     "xattr more": (lambda e: xattrs(e, b"one", user__n=b"v"), "source-xattr", b"one", "xattr user.n: none, in the source 0x76"),
     "xattr of a link": (lambda e: xattrs(e, b"xa-link", trusted__l=b"k"), "source-xattr", b"xa-link", "trusted.l"),
     "target": (lambda e: changed(e, b"sl-abs", target=b"/a/b/dup3"), "source-target", b"sl-abs", "'/a/b/dup2', in the source '/a/b/dup3'"),
     "device": (lambda e: changed(e, b"chrbig", device=(511, 7)), "source-device", b"chrbig", "device: 511:70000, in the source 511:7"),
-    "kind": (lambda e: changed(e, b"fifo", mode=0o20600), "source-type", b"fifo", "type: fifo, in the source char"),
-    "file or link": (lambda e: changed(e, b"one", mode=0o120777, content=b"", target=b"x"), "source-type", b"one", "type: file, in the source symlink"),
-    "not in the source": (lambda e: without(e, b"ids2"), "source-extra", b"ids2", "type: file here"),
-    "not in the image": (lambda e: [*e, Entry(b"a/new")], "source-missing", b"a/new", "type: file in the source"),
+    "kind": (lambda e: changed(e, b"fifo", mode=0o20600), "source-type", b"fifo", "a char in the source"),
+    "file or link": (lambda e: changed(e, b"one", mode=0o120777, content=b"", target=b"x"), "source-type", b"one", "a symlink in the source"),
+    "not in the source": (lambda e: without(e, b"ids2"), "source-extra", b"ids2", "is here, and not in the source"),
+    "not in the image": (lambda e: [*e, Entry(b"a/new")], "source-missing", b"a/new", "is in the source, and not here"),
     "unlinked": (lambda e: [replace(x, **vars_of(e, b"a/b/h2"), path=x.path) if x.path == b"h3" else x for x in e], "source-links", b"h3", "linked with /a/b/h2, in the source with nothing before it"),
     "linked": (lambda e: changed(e, b"a/dup1", is_link=True, content=b"", target=b"a/b/dup2"), "source-links", b"a/dup1", "linked with nothing before it, in the source with /a/b/dup2"),
 }  # fmt: skip
@@ -225,9 +225,9 @@ def test_a_whiteout_that_was_lost(tmp_path):
         ("source-extra", b"stray"),
     ]
     details = {fault.path: fault.detail for fault in faults}
-    assert "layer 2 of 2 removes it (/d/.wh.x)" in details[b"d/x"]
+    assert "layer 2 of 2 removes it by /d/.wh.x" in details[b"d/x"]
     assert "/d/y was removed by layer 2 of 2" in details[b"d/y/z"]
-    assert "(/o/.wh..wh..opq)" in details[b"o/1"]
+    assert "by /o/.wh..wh..opq" in details[b"o/1"]
 
 
 def test_a_hard_link_whose_first_name_is_gone(tmp_path):
@@ -260,16 +260,18 @@ def test_entries_below_a_directory_that_no_archive_names(tmp_path):
         ],
     )
     as_the_peer_has_it = small({b"a/second": b"3", b"z/own": b"1", b"z/first": b"2"})
-    _, faults = compare(as_the_peer_has_it, source)
+    comparison, faults = compare(as_the_peer_has_it, source)
     assert told(faults) == [
         ("source-implied-directory", b"a"),
         ("source-misplaced", b"a/first"),
         ("source-misplaced", b"z/first"),
     ]
     assert faults[0].detail == (
-        "the archive of layer 1 of 1 has no entry for this directory; the converter attached 1 entry (/a/first) below "
-        "/z; convert again from archives that have entries for all directories"
+        "its archive has no entry for this directory; the converter attached 1 entry (/a/first) below /z"
     )
+    assert faults[0].rule.advice == "convert again from archives that have entries for all directories"
+    assert comparison.remark.startswith("2 differences from the source follow from one cause: its archives have no ")
+    assert "entries for a directory, and the converter" in comparison.remark
     assert faults[2].detail.endswith("it is /a/first of the source; layer 1 of 1 has no entry for /a")
     sound_tree = small({b"a/first": b"2", b"a/second": b"3", b"z/own": b"1"})
     assert compare(sound_tree, source)[1] == []
@@ -319,7 +321,8 @@ def test_a_file_that_came_to_lie_over_another(tmp_path):
 
 def test_entries_missing_below_a_directory_without_entry_for_another_reason(tmp_path):
     source = write_source(tmp_path, [Entry(b"x/1"), Entry(b"x/2"), Entry(b"x/3")])
-    _, faults = compare(small({b"x/3": b""}), source)
+    comparison, faults = compare(small({b"x/3": b""}), source)
+    assert comparison.remark == ""
     assert told(faults) == [
         ("source-implied-directory", b"x"),
         ("source-missing", b"x/1"),

@@ -7,7 +7,7 @@ import pytest
 from tests.image.small_trees import GOLDEN, extents_of, golden, linked, own_files, synthetic, tree_of
 
 from rafsight.formats.rafs.blob_sizes import data_size_at_most
-from rafsight.image.chunk_identity import identify_chunks
+from rafsight.image.chunk_identity import Obstacle, identify_chunks, knows_content
 from rafsight.image.tree import ImageTree
 from rafsight.image.usage import (
     find_extents,
@@ -200,8 +200,31 @@ def test_equal_content_in_other_blobs_has_to_come():
 
 def test_other_digesters_share_nothing_that_can_be_found():
     found = overlap_of("v5-lz4-sha256-fs", "v5-zstd")
-    assert found.chunk_count == 0
+    assert found.obstacle is Obstacle.ALGORITHM
+    assert found.chunk_count is found.content_size is found.stored_size is found.same_blob_chunk_count is None
     assert found.uncompared_size == found.content_total > 0
+
+
+def test_other_chunk_sizes_leave_what_is_smaller():
+    small, large = b"1" * 3, b"2" * 20
+    one, finer = tree_of({b"a": small, b"b": large}, chunk_size=8192), tree_of({b"a": small, b"b": large}, chunk_size=4)
+    images = one.tables, finer.tables
+    found = measure_overlap(*images, *identify_chunks(images))
+    assert (found.obstacle, found.chunk_count, found.content_size) == (Obstacle.CHUNK_SIZE, 1, 3)
+    alone = tree_of({b"b": large}, chunk_size=8192).tables, finer.tables
+    assert measure_overlap(*alone, *identify_chunks(alone)).chunk_count is None
+    same = one.tables, one.tables
+    assert measure_overlap(*same, *identify_chunks(same)).obstacle is Obstacle.NONE
+
+
+def test_nothing_is_known_of_repeats_without_digests():
+    tables = golden("tar-tarfs").tables
+    found = measure_repeats(tables, *identify_chunks((tables,)))
+    assert found.within_files_size is found.between_files_size is found.stored_again_size is found.distinct_size is None
+    assert found.addressed_size > 0
+    assert not knows_content(tables)
+    assert knows_content(golden("v6-zstd").tables)
+    assert knows_content(golden("v6-nodata").tables)
 
 
 def test_chunks_without_digests_are_shared_where_the_blob_is():

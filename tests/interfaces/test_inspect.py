@@ -205,6 +205,19 @@ def test_a_failed_request_for_text_writes_nothing(inspect):
     assert_refused(done, ExitStatus.NOT_FOUND, "/nope")
 
 
+def test_hints_are_about_requests(inspect):
+    """However they are asked, not of `rafsight ls`."""
+    for done in (inspect(reference("v6-zstd"), "-R", "stat nope"), inspect(reference("v6-zstd"), given=b"stat nope")):
+        assert_refused(done, ExitStatus.NOT_FOUND, "`ls` shows what there is; paths are relative to the current dir")
+    assert_refused(inspect(reference("v6-zstd"), "-R", "ls -l"), ExitStatus.USAGE, "no option -l", "./-l")
+
+
+def test_help_says_what_failures_write(inspect):
+    text = " ".join(inspect("--help").stdout.decode().split())
+    assert "With -R, standard output stays empty then, in JSON, too." in text
+    assert r"\xNN is a byte" in inspect(reference("v6-zstd"), "-R", "help find", "-f", "table").stdout.decode()
+
+
 def test_dedupe_is_a_request(inspect):
     name, other = reference("v6-zstd"), reference("v5-zstd")
     alone = answer_of(inspect(name, "--dedupe"))
@@ -300,14 +313,25 @@ def test_requests_are_read_to_the_end_of_input(inspect):
     assert PROMPT not in done.stdout.decode()
 
 
-@pytest.mark.parametrize("given", [b"", b"\n\n", b"q\nnope\n", b"exit\nnope\n", b"quit", None])
-def test_an_end_is_an_end(inspect, given, environment):
+@pytest.mark.parametrize("given", [b"q\nnope\n", b"exit\nnope\n", b"quit"])
+def test_an_end_is_an_end(inspect, given):
+    done = inspect(reference("v6-zstd"), given=given)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_comments_and_empty_lines_are_skipped(inspect):
+    done = inspect(reference("v6-zstd"), "-f", "json", given=b"# about it\n\n  # pwd\npwd\n#\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b'{"path": "/"}\n', b"")
+
+
+@pytest.mark.parametrize("given", [b"", b"\n\n", b"# nothing\n", None])
+def test_no_request_is_said(inspect, given, environment):
     if given is None:
         command = ["bash", "-c", '"$0" inspect "$1" <&-', str(PROGRAM), reference("v6-zstd")]
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
     else:
         done = inspect(reference("v6-zstd"), given=given)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert_refused(done, ExitStatus.USAGE, "there is no request on standard input", "-R REQUEST")
 
 
 def test_the_first_failure_is_the_status_and_the_rest_is_answered(inspect):
@@ -359,7 +383,29 @@ def test_a_reader_that_ends_early_ends_the_program(environment):
     assert done.stdout.splitlines()[-1] in (b"0", b"141")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_ends_within_a_line_is_gone(environment, unbuffered):
+    """One line of JSON that no pipe holds; unbuffered, the system takes a part of it at a time."""
+    line = '"$0" inspect "$1" -R "find *" | head -c 10; echo " ${PIPESTATUS[0]}"'
+    command = ["bash", "-c", line, str(PROGRAM), f"oci:{PLANTED}:v6"]
+    more = {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment | more)
+    assert (done.stdout, done.stderr) == (b'[{"inode": 141\n', b"")
+
+
 # The prompt
+
+
+def test_the_terminal_is_not_asked_where_its_cursor_is(prompt):
+    """Terminals that do not answer would get a warning of prompt_toolkit's."""
+    session = prompt(reference("v6-zstd"))
+    session.type(b"# nothing\rpwd\r")
+    session.expect("/")
+    session.expect(PROMPT)
+    session.type(b"q\r")
+    assert session.end()[1] == 0
+    assert b"\x1b[6n" not in session.raw
+    assert "no command" not in session.text()
 
 
 def test_the_prompt_answers_and_goes_on_after_mistakes(prompt):

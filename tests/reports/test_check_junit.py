@@ -64,16 +64,20 @@ def cases_of(report, **more):
     return {case.get("name"): case for case in ET.fromstring(render_junit(report, **more))[0].findall("testcase")}
 
 
-def test_a_failure_for_each_rule():
+def test_a_failure_tells_of_a_rule():
     cases = cases_of(samples.UNSOUND)
     (failure,) = cases["metadata"].findall("failure")
     assert failure.get("type") == "directory-reached-twice"
     assert failure.get("message") == "directory-reached-twice: is reached from two directories (4321 places)"
-    lines = failure.text.splitlines()
+    heading, *lines = failure.text.splitlines()
+    assert heading == failure.get("message")
     assert lines[0] == "/usr/share/doc/package-0, v6 inode at byte 4096"
     assert len(lines) == 101
     assert lines[-1] == "and 4221 more"
-    assert len(cases["blobs"].findall("error")) == 12
+    (error,) = cases["blobs"].findall("error")
+    assert error.get("type") == "unchecked"
+    assert len(error.text.splitlines()) == 12
+    assert error.get("message").endswith("; and 11 more, see below")
     assert cases["source"].find("skipped") is not None
 
 
@@ -89,6 +93,25 @@ def test_what_is_of_an_unknown_kind_is_an_error():
     case = cases_of(samples.NOT_KNOWN)["metadata"]
     assert case.find("error").get("type") == "unsupported"
     assert case.find("failure") is None
+
+
+def test_one_failure_tells_of_all_rules():
+    (failure,) = cases_of(samples.UNSOUND, strict=True)["bootstrap"].findall("failure")
+    assert failure.get("type") == "bootstrap-stored-size"
+    assert failure.get("message").startswith("bootstrap-stored-size: ")
+    assert failure.get("message").endswith("; and 1 more, see below")
+    assert "\nbootstrap-member: holds a file" in failure.text
+    assert "116270 bytes, not 99" in failure.text
+
+
+def test_what_is_not_known_has_no_property_and_no_title():
+    image = samples.replace(samples.image(samples.UNKNOWN_KIND), format="", manifest_digest="", platform="")
+    (suite,) = ET.fromstring(render_junit(samples.report(image)))
+    assert suite.get("name") == "127.0.0.1:5000/app:v6"
+    assert suite.find("properties") is None
+    (known,) = ET.fromstring(render_junit(samples.report(samples.replace(image, format="RAFS v6"))))
+    assert known.get("name") == "127.0.0.1:5000/app:v6: Nydus image"
+    assert [one.get("name") for one in known.iter("property")] == ["format"]
 
 
 def test_nothing_is_in_it_that_xml_does_not_have():

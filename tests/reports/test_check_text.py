@@ -8,7 +8,7 @@ from tests.reports import check_samples as samples
 from tests.reports.golden_text import expect
 
 from rafsight.reports.check_summary import strictly
-from rafsight.reports.check_text import describe_facts, describe_verdict, render_text
+from rafsight.reports.check_text import EXAMPLES, describe_facts, describe_subjects, describe_verdict, render_text
 
 WIDTHS = (30, 40, 60, 80, 89, 90, 100, 120, 200)
 
@@ -68,11 +68,11 @@ def test_hostile_text_never_reaches_the_terminal():
         ),
         (
             samples.UNCHECKED,
-            "Could not check everything: 12 things could not be looked at; nothing else is broken.",
+            "Could not check everything: 12 things could not be looked at; nothing that was looked at is broken.",
         ),
         (
             samples.NOT_KNOWN,
-            "Could not check everything: 1 thing could not be looked at; nothing else is broken (1 warning).",
+            "Could not check everything: 1 thing could not be looked at; nothing that was looked at is broken (1 warning).",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_of_many_places_some_are_shown_and_the_others_counted():
     text = render(samples.UNSOUND)
     assert text.count("/usr/share/doc/package-") == 5
     assert "and 4,316 more" in text
-    assert "and 4 more" in text  # of what could not be looked at
+    assert "could not look at 12 blobs: 127.0.0.1:5000 answers 500\n" in text
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,43 @@ def test_of_many_places_some_are_shown_and_the_others_counted():
 )
 def test_facts_are_counted_things(facts, text):
     assert describe_facts(facts) == text
+
+
+BLOBS = [f"blob sha256:{row:064}" for row in range(14)]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "text"),
+    [
+        (BLOBS[:1], BLOBS[0]),
+        (BLOBS, "14 blobs"),
+        ([f"table of contents of {one}" for one in BLOBS[:2]], "2 tables of contents of blobs"),
+        ([f"chunks of {one}" for one in BLOBS[:3]] + BLOBS[:2], "3 chunks of blobs, 2 blobs"),
+        (["layers[0]", "layers[1]", "layers[2]", *BLOBS[:2]], "layers[0] and 2 more of its kind, 2 blobs"),
+    ],
+)
+def test_things_that_have_one_reason_are_counted(subjects, text):
+    assert describe_subjects(subjects) == text
+
+
+def test_places_with_reasons_of_their_own_stand_alone():
+    left = tuple(samples.Unchecked(subject=one, why=f"status 501 for {one}") for one in BLOBS)
+    others = tuple(samples.Unchecked(subject=f"layers[{row}]", why=f"it is odd {row}") for row in range(12))
+    step = samples.replace(samples.STEPS[4], unchecked=(*left, *others))
+    text = render(samples.report(samples.image(step)))
+    assert "could not look at 14 blobs: status 501 for it\n" in text
+    assert "could not look at layers[0]: it is odd 0\n" in text
+    assert "and 5 more" in text
+
+
+def test_advice_stands_once_and_what_faults_have_in_common_before_the_verdict():
+    rule = samples.replace(samples.SIZE, advice="convert again")
+    faults = tuple(samples.Fault(rule=rule, where="file", offset=1234567) for _ in range(9))
+    step = samples.replace(samples.STEPS[3], faults=faults, counts=((rule.code, 9),), remark="9 things have one cause.")
+    text = render(samples.report(samples.image(step)))
+    assert text.count("To do: convert again.") == 1
+    assert text.count("file at byte 1234567\n") == EXAMPLES
+    assert text.splitlines()[-2:] == ["9 things have one cause.", "Unsound: 9 errors of 1 rule."]
 
 
 @settings(deadline=None, max_examples=40)

@@ -32,7 +32,10 @@ class NoSuchFile(NotFound):
 
     code = "no-such-file"
     template = "{place} has no {what}"
-    remedy = "Check the path; the blobs of a boot:FILE image lie in the folder that --blob-dir names."
+    remedy = (
+        "Check the path: oci:DIR has index.json and blobs/ in it; the blobs of a boot:FILE image lie beside it, or in "
+        "the folder that --blob-dir names."
+    )
 
 
 class NotRegular(NotFound):

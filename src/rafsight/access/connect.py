@@ -45,10 +45,15 @@ class Source:
 def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
     """Find the place that a reference names; it is closed at the end of the block.
 
+    A file of this machine that is a bootstrap is meant by its name, though a registry might have one of that name, too;
+    other files and folders have to be named as paths: `./FILE`.
+
     Raises: MalformedReference, Offline; NotFound for a file or folder that does not exist.
     Cost: none for a registry: nothing is asked before the first manifest. A bootstrap file is read.
     """
     parsed = parse_reference(reference)
+    if isinstance(parsed, RegistryReference) and _is_bootstrap_here(reference):
+        parsed = PathReference(path=reference)
     if isinstance(parsed, PathReference):
         is_folder = Path(parsed.path).is_dir()
         if is_folder:
@@ -60,6 +65,19 @@ def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
         yield source
     finally:
         source.backend.close()
+
+
+def _is_bootstrap_here(name: str) -> bool:
+    """Tell whether a name is that of a file of this machine that begins as a bootstrap does."""
+    from rafsight.formats.rafs.codec import is_bootstrap
+
+    try:
+        if not Path(name).is_file():
+            return False
+        with Path(name).open("rb") as file:
+            return is_bootstrap(file.read(4 * KiB))
+    except OSError:
+        return False
 
 
 def _source(

@@ -73,6 +73,8 @@ class SourceComparison:
     compared), `bytes` (of that content), `files-fetched` (of the image, for want of digests)."""
     unchecked: tuple[tuple[str, str], ...]
     """(subject, why) of what could not be compared."""
+    remark: str
+    """What many of the differences follow from, as a sentence; empty if nothing of the kind is known."""
     cost: Cost
     """Of the source alone."""
     config: ImageConfig | None = None
@@ -126,6 +128,7 @@ def compare_with_source(
             *comparison.facts,
         ),
         unchecked=unchecked + tuple(comparison.unchecked),
+        remark=comparison.remark,
         cost=meter.cost,
         config=config,
     )
@@ -243,6 +246,7 @@ class _Comparison:
         """Explained differences; the explanations are told before them."""
         self.facts: tuple[tuple[str, int], ...] = ()
         self.unchecked: list[tuple[str, str]] = []
+        self.remark = ""
 
     def run(self, judge: Collector, read: Read | None) -> None:
         """Do all comparisons."""
@@ -254,6 +258,8 @@ class _Comparison:
         self._compare_content(left[wanted], right[wanted], read)
         for fault in self._causes.explanations():
             judge.add(fault)
+        if self._causes.implied_count:
+            self.remark = _summary(len(self._causes.implied_directories), self._causes.implied_count)
         _hand_over(self._held, judge)
 
     def _tell(self, differences: Iterator[Difference]) -> None:
@@ -316,6 +322,17 @@ class _Comparison:
 
     def _content_of(self, row: int) -> str:
         return f"content of /{escape(self._tree.path(row))}"
+
+
+def _summary(directories: int, differences: int) -> str:
+    """Say that many differences have one cause, and whose fault it is."""
+    wanting = "a directory" if directories == 1 else f"{directories} directories"
+    count = "1 difference" if differences == 1 else f"{differences} differences"
+    follow = "follows" if differences == 1 else "follow"
+    return (
+        f"{count} from the source {follow} from one cause: its archives have no entries for {wanting}, and "
+        "the converter that made the image lost or misplaced what belongs there."
+    )
 
 
 def _hand_over(held: Collector, judge: Collector) -> None:

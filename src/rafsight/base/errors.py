@@ -78,11 +78,20 @@ class RafsightError(Exception):
             name: printable(value) if isinstance(value, (str, bytes)) else value for name, value in details.items()
         }
         super().__init__(self.template.format_map(self.details))
+        self._occasion = ""
 
     @property
     def advice(self) -> str:
-        """The remedy with its fields filled."""
-        return self.remedy.format_map(self.details)
+        """The remedy with its fields filled, or what `advise` put in its place."""
+        return self._occasion or self.remedy.format_map(self.details)
+
+    def advise(self, remedy: str) -> None:
+        """Replace the remedy by that of an occasion, where another command helps than elsewhere.
+
+        Args:
+            remedy: one sentence, without fields.
+        """
+        self._occasion = remedy
 
 
 class CallerError(RafsightError, ValueError):

@@ -8,7 +8,7 @@ This module alone decides how the two differ.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import ModuleType
 from typing import Final, Protocol
@@ -24,6 +24,8 @@ EXAMPLES: Final = 10_000
 """Places that are kept of one rule; the others are counted."""
 ALL_EXAMPLES: Final = 100_000
 """Places that are kept of all rules together."""
+PATH_ROOM: Final = 64 << 20
+"""[bytes] of all paths that are kept: in a hostile tree one alone may have half a million."""
 _NONE: Final = np.empty(0, np.intp)
 
 
@@ -47,6 +49,8 @@ class Rule:
     says: str
     """What is wrong with a place that breaks it, as the end of a sentence that begins with the place."""
     weight: Weight = Weight.BROKEN
+    advice: str = ""
+    """What to do about it, as a sentence without its full stop, where that is known."""
 
     def broken(self, where: str, offset: int, detail: str = "") -> ImageFault:
         """Make the error of a strict reader.
@@ -180,6 +184,7 @@ class Collector:
     counts: dict[str, int] = field(default_factory=dict)
     """By the rule's code: how many places break it, those that were not kept included."""
     _kept: dict[str, int] = field(default_factory=dict)
+    _path_room: int = PATH_ROOM
 
     def require(
         self,
@@ -199,7 +204,7 @@ class Collector:
         shown = rows[: self._room(rule)].tolist()
         for row in shown:
             inode = -1 if inodes is None else int(inodes[row])
-            path, detail = paths(row) if paths else None, details(row) if details else ""
+            path, detail = paths(row) if paths and self._path_room > 0 else None, details(row) if details else ""
             self._keep(
                 Fault(rule=rule, where=where, offset=_place(offsets, row), inode=inode, path=path, detail=detail)
             )
@@ -231,7 +236,23 @@ class Collector:
         """Tell how many more places of a rule are kept."""
         return max(0, min(EXAMPLES - self._kept.get(rule.code, 0), ALL_EXAMPLES - len(self.faults)))
 
+    def find_paths(self, path_of: Callable[[Fault], bytes | None]) -> None:
+        """Add paths to faults that have none, as long as there is room for them.
+
+        Args:
+            path_of: gives the path that a fault belongs to; None if there is none.
+        """
+        for index, fault in enumerate(self.faults):
+            if self._path_room <= 0:
+                return
+            if fault.path is None and (path := path_of(fault)) is not None:
+                self._path_room -= len(path)
+                self.faults[index] = replace(fault, path=path)
+
     def _keep(self, fault: Fault) -> None:
+        if fault.path is not None:
+            self._path_room -= len(fault.path)
+            fault = fault if self._path_room > 0 else replace(fault, path=None)
         self._kept[fault.rule.code] = self._kept.get(fault.rule.code, 0) + 1
         self._count(fault.rule, 1)
         self.faults.append(fault)

@@ -20,7 +20,7 @@ Laws, kept by every reader (`image/validate.py` and the tests hold them):
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 import numpy as np
@@ -129,9 +129,9 @@ class BlobEntry:
     meta_digest: bytes = b""
     """SHA-256 of the file that holds the chunk-info array (SEPARATE blobs only; never the key)."""
     meta_size: int = 0
-    key: bytes = b""
+    key: bytes = field(default=b"", repr=False)
     """AES-XTS key of an encrypted blob. Never printed."""
-    iv: bytes = b""
+    iv: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

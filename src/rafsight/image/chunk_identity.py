@@ -7,6 +7,7 @@ content: `can_differ` tells where that is out of the question.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,45 @@ class ChunkIdentity:
     has_digest: Bools
     digester: Rows
     """(m,) the algorithm, a `Digester`."""
+
+
+class Obstacle(StrEnum):
+    """Why equal content of two images cannot be found, or not all of it."""
+
+    NONE = ""
+    NO_DIGESTS = "no digests"
+    """All chunks of one image are without: only places in common blobs can be compared."""
+    ALGORITHM = "algorithm"
+    """The digests of one image are of other algorithms than those of the other."""
+    CHUNK_SIZE = "chunk size"
+    """Content is cut at other places; only what is smaller than a chunk of both can be found."""
+
+
+def knows_content(tables: TreeTables) -> bool:
+    """Tell whether equal content can be found at all: a chunk has a digest, or there is none. Cost: one pass."""
+    digests = tables.chunks.digest
+    return not len(digests) or bool(digests.any())
+
+
+def find_obstacle(
+    images: Sequence[TreeTables], identities: Sequence[ChunkIdentity], used: Sequence[Indexes]
+) -> Obstacle:
+    """Say why the chunks of two images cannot be compared.
+
+    Args:
+        images: two images.
+        identities: of their chunks, identified together.
+        used: the chunks of each that matter.
+    """
+    if not all(map(len, used)):
+        return Obstacle.NONE
+    known = [rows[identity.has_digest[rows]] for identity, rows in zip(identities, used, strict=True)]
+    if not all(map(len, known)):
+        return Obstacle.NO_DIGESTS
+    left, right = (identity.digester[rows] for identity, rows in zip(identities, known, strict=True))
+    if not np.isin(left, right).any():
+        return Obstacle.ALGORITHM
+    return Obstacle.CHUNK_SIZE if len({one.superblock.chunk_size for one in images}) > 1 else Obstacle.NONE
 
 
 def identify_chunks(images: Sequence[TreeTables]) -> tuple[ChunkIdentity, ...]:

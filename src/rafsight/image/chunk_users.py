@@ -6,7 +6,7 @@ This module alone knows the way back: the tables lead from files to chunks only.
 import numpy as np
 
 from rafsight.formats.records import Indexes
-from rafsight.formats.tables import TreeTables
+from rafsight.formats.tables import Offsets, TreeTables
 
 
 class ChunkUsers:
@@ -16,6 +16,8 @@ class ChunkUsers:
         self._tables = tables
         self._order: Indexes | None = None
         self._rows: Indexes = np.empty(0, np.intp)
+        self._starts: Offsets = np.empty(0, np.int64)
+        """Of the extents of `_rows`."""
 
     def rows(self, chunk: int) -> Indexes:
         """Return the rows of the files that use a chunk, hard-linked ones once.
@@ -23,9 +25,10 @@ class ChunkUsers:
         Cost: a binary search; at the first call a sort of all extents.
         """
         order = self._sorted()
-        extents, starts = self._tables.extents.chunk, self._tables.entries.extent_start[self._rows]
-        low, high = np.searchsorted(extents, [chunk, chunk + 1], sorter=order)
-        owner = np.searchsorted(starts, order[low:high], side="right") - 1
+        chunks = self._tables.extents.chunk
+        wanted = np.array([chunk, chunk + 1], chunks.dtype)  # of another type, all of `chunks` would be converted
+        low, high = np.searchsorted(chunks, wanted, sorter=order)
+        owner = np.searchsorted(self._starts, order[low:high], side="right") - 1
         return np.unique(self._rows[owner[owner >= 0]])
 
     def first(self, chunk: int) -> int | None:
@@ -39,5 +42,6 @@ class ChunkUsers:
             own = entries.link_row == np.arange(len(entries.link_row))
             rows = np.flatnonzero(own & (entries.extent_count > 0))
             self._rows = rows[np.argsort(entries.extent_start[rows], kind="stable")]
+            self._starts = entries.extent_start[self._rows]
             self._order = np.argsort(self._tables.extents.chunk, kind="stable")
         return self._order

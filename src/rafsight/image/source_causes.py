@@ -19,8 +19,8 @@ from rafsight.image.source_difference import Difference, value_of
 from rafsight.image.source_history import WHITEOUT, LayerHistory
 from rafsight.image.tree import ImageTree
 
-_REMEDY: Final = "convert again from archives that have entries for all directories"
 _OF_LINKS: Final = (rules.MISSING, rules.TYPE, rules.SIZE, rules.CONTENT, rules.LINKS)
+_IMPLIED: Final = (rules.MISPLACED, rules.IMPLIED_ATTRIBUTES)
 _OF_DIRECTORIES: Final = (rules.MODE, rules.OWNER, rules.XATTR, rules.MTIME)
 
 
@@ -59,6 +59,12 @@ class Causes:
         """What was said of entries of the image that the source does not have: rule, and what to say of those below."""
         self._missing: dict[int, Rule] = {}
         """What was said of entries of the source that the image does not have."""
+        self._implied: set[int] = set()
+        """Entries that are still here because a whiteout was lost with its directory, and what lies below them."""
+        self.implied_count = 0
+        """How many differences are the converter's mistake for certain."""
+        self.implied_directories: set[bytes] = set()
+        """The directories without entries that they follow from."""
         self._confirmed: set[int] = set()
         """Detours that explain a difference."""
         self._unnamed: dict[bytes, int] = {}
@@ -68,6 +74,11 @@ class Causes:
 
     def fault_of(self, difference: Difference) -> Fault:
         """Make a fault of a difference: of its cause if it is known, else of the field."""
+        fault = self._fault_of(difference)
+        self.implied_count += fault.rule in _IMPLIED or difference.row in self._implied
+        return fault
+
+    def _fault_of(self, difference: Difference) -> Fault:
         if difference.row < 0:
             return self._of_missing(difference)
         if difference.source_row < 0:
@@ -85,7 +96,7 @@ class Causes:
                 Fault(rule=rules.IMPLIED_DIRECTORY, where=where, path=detour.directory, detail=self._say(detour))
             )
         for path, count in self._unnamed.items():
-            detail = f"no layer has an entry for it, and {_entries(count)} below it are missing here; {_REMEDY}"
+            detail = f"no layer has an entry for it, and {_entries(count)} below it are missing here"
             found.append(Fault(rule=rules.IMPLIED_DIRECTORY, where="layers", path=path, detail=detail))
         return found
 
@@ -94,8 +105,8 @@ class Causes:
         more = ", ..." if detour.count > len(detour.examples) else ""
         end = ", which is no directory, so that they were lost" if detour.is_lost else ""
         return (
-            f"the archive of {self._layer_name(detour.layer)} has no entry for this directory; the converter attached "
-            f"{_entries(detour.count)} ({examples}{more}) below /{escape(detour.landing)}{end}; {_REMEDY}"
+            f"its archive has no entry for this directory; the converter attached {_entries(detour.count)} "
+            f"({examples}{more}) below /{escape(detour.landing)}{end}"
         )
 
     def _of_missing(self, difference: Difference) -> Fault:
@@ -125,6 +136,8 @@ class Causes:
         removal = self._history.removal_of(path)
         if above is not None and above[0] in (rules.WHITEOUT, rules.UNREMOVED):
             rule, below = rules.UNREMOVED, above[1]
+            if int(self._tree.entries.parent[row]) in self._implied:
+                self._implied.add(row)
             detail += below
         elif misplaced is not None and self._predicted(path):
             rule, detail = rules.MISPLACED, f"{detail}; it is /{escape(misplaced[1])} of the source"
@@ -134,8 +147,11 @@ class Causes:
         elif removal is not None:
             rule = rules.WHITEOUT
             layer, marker = removal
-            detail += f"; {self._layer_name(layer)} removes it (/{escape(marker)})"
-            detail += self._blame(self._detour_of_entry(marker))
+            detail += f"; {self._layer_name(layer)} removes it by /{escape(marker)}"
+            detour = self._detour_of_entry(marker)
+            detail += self._blame(detour, after=layer)
+            if detour is not None:
+                self._implied.add(row)
             below = f"; /{escape(path)} was removed by {self._layer_name(layer)}"
         self._extra[row] = rule, below
         return Fault(rule=rule, where=kind, path=path, detail=detail)
@@ -155,6 +171,7 @@ class Causes:
         if difference.rule in _OF_DIRECTORIES and (layer, path) in self._model.misplacer.implied:
             if self._is_predicted(difference, there, is_implied=True):
                 blame = self._blame(self._detour_of_entry(path, exactly=True))
+                self.implied_directories |= set() if blame else {path}
                 reason = blame or f"; {self._layer_name(layer)} changes what is in it and has no entry for it"
                 return replace(fault, rule=rules.IMPLIED_ATTRIBUTES, detail=fault.detail + reason)
             return fault
@@ -206,13 +223,20 @@ class Causes:
             return by_path[self._ways[place]]
         return None
 
-    def _blame(self, detour: int | None) -> str:
-        """Name the directory whose missing entry made a difference; it will be explained once."""
+    def _blame(self, detour: int | None, after: int = -1) -> str:
+        """Name the directory whose missing entry made a difference; it will be explained once.
+
+        Args:
+            detour: of the entry; None if it took none.
+            after: the layer that the sentence so far ends with.
+        """
         if detour is None or self._model is None:
             return ""
         self._confirmed.add(detour)
         one = self._model.misplacer.detours[detour]
-        return f"; {self._layer_name(one.layer)} has no entry for /{escape(one.directory)}"
+        self.implied_directories.add(one.directory)
+        subject = " and" if one.layer == after else f"; {self._layer_name(one.layer)}"
+        return f"{subject} has no entry for /{escape(one.directory)}"
 
     def _is_lost_link(self, path: bytes, source_row: int) -> bool:
         target = self._history.links.get(path)

@@ -9,6 +9,7 @@ the files that only estargz needs.
 import stat as st
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,7 @@ _ACLS: Final = (b"system.posix_acl_access", b"system.posix_acl_default")
 _OVERLAY: Final = b"trusted.overlay."
 _ESTARGZ: Final = (b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark")
 _ATTRIBUTES_SHOWN: Final = 4
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +50,13 @@ def entry_differences(tree: ImageTree, source: ImageTree, pairs: Pairs) -> Itera
     for row in pairs.only_right.tolist():
         if int(source.entries.parent[row]) == 0 and source.name(row) in _ESTARGZ:
             continue
-        yield Difference(rule=rules.MISSING, row=-1, source_row=row, detail=f"type: {source.kind(row)} in the source")
+        yield Difference(rule=rules.MISSING, row=-1, source_row=row, detail="is in the source, and not here")
     for row in pairs.only_left.tolist():
-        yield Difference(rule=rules.EXTRA, row=row, source_row=-1, detail=f"type: {tree.kind(row)} here")
+        yield Difference(rule=rules.EXTRA, row=row, source_row=-1, detail="is here, and not in the source")
     differs = (_types(tree, pairs.left) != _types(source, pairs.right)).nonzero()[0]
     for row, other in zip(pairs.left[differs].tolist(), pairs.right[differs].tolist(), strict=True):
-        yield _difference(rules.TYPE, tree, row, source, other)
+        detail = f"a {source.kind(other)} in the source"
+        yield Difference(rule=rules.TYPE, row=row, source_row=other, detail=detail)
 
 
 def attribute_differences(tree: ImageTree, source: ImageTree, left: Rows, right: Rows) -> Iterator[Difference]:
@@ -194,7 +197,12 @@ def _time(tree: ImageTree, row: int) -> tuple[int, int]:
 
 
 def _show_time(value: tuple[int, int]) -> str:
-    return f"{value[0]}.{value[1]:09d}" if value[1] else str(value[0])
+    """Write a time in UTC, as `stat` does; those that no calendar has in seconds since 1970."""
+    part = f".{value[1]:09d}" if value[1] else ""
+    try:
+        return f"{_EPOCH + timedelta(seconds=value[0]):%Y-%m-%d %H:%M:%S}{part} UTC"
+    except OverflowError:
+        return f"{value[0]}{part}"
 
 
 _Reader = Callable[[ImageTree, int], object]

@@ -26,7 +26,11 @@ WHITEOUT: Final = Rule("source-whiteout", "was removed by a layer of the source 
 UNREMOVED: Final = Rule("source-unremoved", "lies below something that a layer of the source removed")
 MARKER: Final = Rule("source-whiteout-marker", "is a whiteout that was never applied")
 LOST_LINK: Final = Rule("source-lost-link", "is a hard link whose first name a layer removed, and did not survive that")
-IMPLIED_DIRECTORY: Final = Rule("source-implied-directory", "has no entry of its own in a layer with entries below it")
+IMPLIED_DIRECTORY: Final = Rule(
+    "source-implied-directory",
+    "has no entry of its own in a layer with entries below it",
+    advice="convert again from archives that have entries for all directories",
+)
 MISPLACED: Final = Rule("source-misplaced", "is lost, misplaced or overwritten for want of a directory's entry")
 IMPLIED_ATTRIBUTES: Final = Rule("source-implied-attributes", "lost its attributes to a layer that does not name it")
 DIRECTORY_MTIME: Final = Rule(

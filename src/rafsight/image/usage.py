@@ -10,15 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from rafsight.formats.rafs.blob_sizes import data_size_at_most
+from rafsight.formats.rafs.blob_sizes import data_size_at_most, has_chunks
 from rafsight.formats.records import Bools, Indexes, ragged
 from rafsight.formats.tables import BlobEntry, Offsets, Rows, TreeTables
-from rafsight.image.chunk_identity import ChunkIdentity
+from rafsight.image.chunk_identity import ChunkIdentity, Obstacle, find_obstacle
 
 _PLACE_BITS: Final = 50
 """More than any offset has; the number of a blob is above."""
-_ARCHIVES: Final = frozenset(("SEPARATE", "TARFS"))
-"""Features of blobs whose chunks lie in a tar, between its headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +47,8 @@ class FileExtents:
 class BlobUsage:
     """How an image uses one blob."""
 
+    has_chunks: bool
+    """False for a tar layer: what counts as chunks below are files, and those that upper layers hide are not known."""
     chunk_count: int
     """Chunks in the blob, as the blob table counts them."""
     known_chunk_count: int
@@ -86,15 +86,15 @@ class Repeats:
 
     addressed_size: int
     """All that files hold."""
-    within_files_size: int
-    """Not stored, since a file has it several times."""
-    between_files_size: int
+    within_files_size: int | None
+    """Not stored, since a file has it several times; None, as the next one, if no used chunk has a digest."""
+    between_files_size: int | None
     """Not stored, since several files have it."""
-    stored_again_size: int
-    """Stored although another used chunk has the same content."""
-    stored_again_stored_size: int
+    stored_again_size: int | None
+    """Stored although another used chunk has the same content; None, as the next two, if one lacks a digest."""
+    stored_again_stored_size: int | None
     """[bytes] that this takes in the blobs."""
-    distinct_size: int
+    distinct_size: int | None
     """What remains: addressed, less all of these."""
 
 
@@ -102,15 +102,18 @@ class Repeats:
 class Overlap:
     """What one image has that another one has, too."""
 
-    chunk_count: int
-    """Used chunks with the same content as a used chunk of the other image; each content once."""
-    content_size: int
-    stored_size: int
+    obstacle: Obstacle
+    """Why some of it, or all, cannot be found."""
+    chunk_count: int | None
+    """Used chunks with the same content as a used chunk of the other image; each content once. None, as all down to
+    `same_blob_stored_size`, if there is an obstacle and nothing was found: then nobody knows."""
+    content_size: int | None
+    stored_size: int | None
     """[bytes] in the blobs of the first image."""
-    same_blob_chunk_count: int
+    same_blob_chunk_count: int | None
     """Those of them that lie in the same blob: who has one image needs not fetch them for the other."""
-    same_blob_content_size: int
-    same_blob_stored_size: int
+    same_blob_content_size: int | None
+    same_blob_stored_size: int | None
     uncompared_size: int
     """[bytes] content of chunks that cannot be found elsewhere: no digest, or one of an algorithm that the other image
     does not use."""
@@ -142,7 +145,7 @@ def find_stored_sizes(tables: TreeTables) -> StoredSizes:
     chunks = tables.chunks
     size, is_exact = chunks.compressed_size.copy(), np.ones(len(chunks.size), dtype=np.bool_)
     for blob in tables.blobs:
-        is_layer = blob.chunk_size == 0
+        is_layer = not has_chunks(blob)
         if not (blob.needs_meta or is_layer):
             continue
         mine = np.flatnonzero(chunks.blob_index == blob.index)
@@ -158,7 +161,7 @@ def find_stored_sizes(tables: TreeTables) -> StoredSizes:
 def _density(tables: TreeTables, blob: BlobEntry, mine: Indexes, vague: Indexes) -> float:
     """Estimate the stored bytes for each byte of content, of the chunks whose stored size is not known."""
     chunks, whole = tables.chunks, data_size_at_most(blob)
-    if blob.chunk_size and len(mine) == blob.chunk_count:  # all chunks are known: these share what the others leave
+    if has_chunks(blob) and len(mine) == blob.chunk_count:  # all chunks are known: these share what the others leave
         rest, content = whole - int(chunks.compressed_size[mine].sum()), int(chunks.size[vague].sum())
     else:
         rest, content = whole, blob.uncompressed_size
@@ -192,6 +195,7 @@ def measure_usage(tables: TreeTables) -> tuple[BlobUsage, ...]:
     )
     return tuple(
         BlobUsage(
+            has_chunks=has_chunks(blob),
             chunk_count=blob.chunk_count,
             known_chunk_count=known,
             used_chunk_count=used_count,
@@ -243,13 +247,15 @@ def measure_repeats(tables: TreeTables, identity: ChunkIdentity) -> Repeats:
     within = addressed - int(sizes[pairs].sum())
     distinct = int(sizes[first].sum())
     stored_again = int(sizes[used].sum()) - distinct
+    has_digest = identity.has_digest[used]
+    is_known, is_shared = bool(has_digest.all()), bool(has_digest.any()) or not len(used)
     return Repeats(
         addressed_size=addressed,
-        within_files_size=within,
-        between_files_size=addressed - within - stored_again - distinct,
-        stored_again_size=stored_again,
-        stored_again_stored_size=int(stored.size[used].sum() - stored.size[first].sum()),
-        distinct_size=distinct,
+        within_files_size=within if is_shared else None,
+        between_files_size=addressed - within - stored_again - distinct if is_shared else None,
+        stored_again_size=stored_again if is_known else None,
+        stored_again_stored_size=int(stored.size[used].sum() - stored.size[first].sum()) if is_known else None,
+        distinct_size=distinct if is_known else None,
     )
 
 
@@ -274,13 +280,16 @@ def measure_overlap(
     at_hand = shared[_same_place(tables, other, shared, theirs)]
     algorithms = np.unique(other_identity.digester[theirs[other_identity.has_digest[theirs]]])
     is_comparable = identity.has_digest[first] & np.isin(identity.digester[first], algorithms)
+    obstacle = find_obstacle((tables, other), (identity, other_identity), (first, theirs))
+    is_known = bool(len(shared)) or obstacle is Obstacle.NONE
     return Overlap(
-        chunk_count=len(shared),
-        content_size=int(sizes[shared].sum()),
-        stored_size=int(stored.size[shared].sum()),
-        same_blob_chunk_count=len(at_hand),
-        same_blob_content_size=int(sizes[at_hand].sum()),
-        same_blob_stored_size=int(stored.size[at_hand].sum()),
+        obstacle=obstacle,
+        chunk_count=len(shared) if is_known else None,
+        content_size=int(sizes[shared].sum()) if is_known else None,
+        stored_size=int(stored.size[shared].sum()) if is_known else None,
+        same_blob_chunk_count=len(at_hand) if is_known else None,
+        same_blob_content_size=int(sizes[at_hand].sum()) if is_known else None,
+        same_blob_stored_size=int(stored.size[at_hand].sum()) if is_known else None,
         uncompared_size=int(sizes[first[~(is_comparable | is_shared)]].sum()),
         chunk_total=len(first),
         content_total=int(sizes[first].sum()),

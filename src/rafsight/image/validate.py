@@ -2,7 +2,7 @@
 
 Pure, by columns. This module alone decides what makes the tree and the files of an image sound once its tables could be
 read; the chunks and blobs lie in `validate_chunks`. What every reader states is taken for granted, whatever else is
-wrong: indexes inside, names in order, kinds of files that there are.
+wrong: indexes inside, names in order, kinds of files that there are, targets without NUL.
 """
 
 import stat as st
@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from rafsight.formats.judge import Judge
-from rafsight.formats.rafs import shared_rules as shared
-from rafsight.formats.records import Bools, Indexes, octets_of
+from rafsight.formats.records import Bools, Indexes
 from rafsight.formats.tables import EntryTable, Offsets, Rows, TreeTables
 from rafsight.image import validate_rules as rules
 from rafsight.image.tree import ImageTree
@@ -89,22 +88,9 @@ def _check_links(entries: EntryTable, path: Callable[[int], bytes], judge: Judge
 def _check_symlinks(tables: TreeTables, path: Callable[[int], bytes], judge: Judge) -> None:
     entries = tables.entries
     is_link = _kinds(entries, st.S_IFLNK)
-    judge.require(~is_link | (entries.target_size > 0), shared.SYMLINK_SIZE, WHERE, paths=path)
     sized = ~is_link | (entries.target_size == 0) | (entries.size == entries.target_size)
     judge.require(sized, rules.TARGET_SIZE, WHERE, paths=path, details=_two(entries.size, entries.target_size))
     judge.require(~is_link | (entries.target_size <= _MAX_TARGET), rules.TARGET_LONG, WHERE, paths=path)
-    rows = np.flatnonzero(is_link & (entries.target_size > 0))
-    clean = ~_holds_nul(tables, entries.target_offset[rows], entries.target_size[rows])
-    judge.require(clean, shared.SYMLINK_NUL, WHERE, paths=lambda row: path(int(rows[row])))
-
-
-def _holds_nul(tables: TreeTables, offset: Offsets, size: Rows) -> Bools:
-    """Tell which texts of the buffer hold a NUL. Cost: one pass over the part of the buffer that has them."""
-    if not len(offset):
-        return np.zeros(0, np.bool_)
-    start, end = int(offset.min()), int((offset + size).max())
-    nuls = np.flatnonzero(octets_of(memoryview(tables.buffer)[start:end]) == 0) + start
-    return np.searchsorted(nuls, offset) < np.searchsorted(nuls, offset + size)
 
 
 def _check_special(entries: EntryTable, path: Callable[[int], bytes], judge: Judge) -> None:

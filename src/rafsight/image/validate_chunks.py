@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 
 from rafsight.formats.judge import Judge, Rule
+from rafsight.formats.rafs import blob_rules
 from rafsight.formats.rafs import blob_sizes as sizes
 from rafsight.formats.rafs import shared_layout as shared
+from rafsight.formats.rafs.units import can_be_stored
 from rafsight.formats.records import Bools, Indexes, ragged
 from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, Compressor, Offsets, TreeTables
 from rafsight.image import validate_rules as rules
@@ -127,15 +129,11 @@ class _Chunks:
 
 
 def _check_blobs(tables: TreeTables, judge: Judge) -> None:
+    """Look at the blob table; a blob that no file uses is legal: builds upon a parent keep the parent's."""
     ids: set[str] = set()
-    used = np.zeros(len(tables.blobs), np.bool_)
-    used[tables.chunks.blob_index[tables.extents.chunk]] = True
     for blob in tables.blobs:
-        where = f"blob {blob.index}"
-        judge.holds(blob.blob_id not in ids, rules.BLOB_TWICE, where, detail=blob.blob_id)
+        judge.holds(blob.blob_id not in ids, rules.BLOB_TWICE, f"blob {blob.index}", detail=blob.blob_id)
         ids.add(blob.blob_id)
-        if sizes.has_chunks(blob):  # a layer of directories alone is an ordinary one
-            judge.holds(bool(used[blob.index]), rules.BLOB_UNUSED, where, detail=blob.blob_id)
 
 
 def _check_flags(chunks: _Chunks) -> None:
@@ -157,7 +155,10 @@ def _check_sizes(chunks: _Chunks) -> None:
     is_compressed = chunks.has(ChunkFlag.COMPRESSED)
     plain = ~chunks.has_place | is_compressed | (table.compressed_size == plain_size)
     chunks.require(plain, rules.CHUNK_PLAIN)
+    nowhere = ~chunks.has_place | _of_blobs(chunks.blobs, sizes.is_foreign)[table.blob_index]
+    chunks.require(nowhere | can_be_stored(table.compressed_size, table.size), blob_rules.UNIT_STORED)
     # members of an archive are as large as they are, and what is short is padded before it is encrypted
+    padded |= chunks.is_encrypted & (table.compressed_size == _PADDED_SIZE)
     free = ~chunks.has_place | padded | _of_blobs(chunks.blobs, _is_gzip)[table.blob_index]
     chunks.require(free | ~is_compressed | (table.compressed_size < table.size), rules.CHUNK_GROWN)
 
@@ -178,7 +179,9 @@ def _check_numbers(chunks: _Chunks) -> None:
     same = (table.number[order][1:] == table.number[order][:-1]) & (
         table.blob_index[order][1:] == table.blob_index[order][:-1]
     )
-    chunks.require(~same, rules.CHUNK_NUMBER_TWICE, order[1:])
+    # before there were extended blob tables, chunks had no ordinals: zeros stand in their place
+    unnumbered = _of_blobs(chunks.blobs, _is_unnumbered)[table.blob_index[order[1:]]]
+    chunks.require(~same | unnumbered, rules.CHUNK_NUMBER_TWICE, order[1:])
 
 
 def _check_overlaps(chunks: _Chunks) -> None:
@@ -201,7 +204,11 @@ def _check_overlaps(chunks: _Chunks) -> None:
 
 def _apart(blob: "np.ndarray", start: Offsets, size: Offsets) -> Bools:
     """Tell for each but the first of some ranges, ordered by blob and start, whether it begins past those before it."""
-    apart: Bools = (blob[1:] != blob[:-1]) | (start[1:] >= start[:-1] + size[:-1])
+    apart = np.ones(max(len(blob) - 1, 0), np.bool_)
+    edges = np.flatnonzero(blob[1:] != blob[:-1]) + 1
+    for first, end in zip([0, *edges.tolist()], [*edges.tolist(), len(blob)], strict=True):
+        reach = np.maximum.accumulate(start[first:end] + size[first:end])
+        apart[first : max(end - 1, first)] = start[first + 1 : end] >= reach[:-1]
     return apart
 
 
@@ -216,6 +223,10 @@ def _of_blobs(blobs: tuple[BlobEntry, ...], holds: Callable[[BlobEntry], bool]) 
 
 def _is_sliced(entry: BlobEntry) -> bool:
     return bool(entry.features & shared.ZRAN)
+
+
+def _is_unnumbered(entry: BlobEntry) -> bool:
+    return bool(entry.features & shared.NO_EXTENDED_BLOB_TABLE)
 
 
 def _is_gzip(entry: BlobEntry) -> bool:

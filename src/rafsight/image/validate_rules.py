@@ -23,7 +23,6 @@ CHUNK_UNUSED: Final = Rule("chunk-unused", "is used by no file", Weight.ODD)
 
 # blobs
 BLOB_TWICE: Final = Rule("blob-twice", "has the id of another blob")
-BLOB_UNUSED: Final = Rule("blob-unused", "holds nothing that a file of the image uses", Weight.ODD)
 
 # files and their extents
 EXTENT_OWNER: Final = Rule("extent-owner", "is no regular file and has content")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from rafsight.base.text import escape
 from rafsight.formats.judge import Fault, Weight
-from rafsight.reports.check_summary import RuleCount, all_steps, by_rule
+from rafsight.reports.check_summary import RuleCount, all_steps, by_rule, unchecked_by_reason
 from rafsight.reports.check_text import describe_facts
 from rafsight.reports.soundness import Checked, CheckReport, Step
 
@@ -32,11 +32,13 @@ def render_junit(report: CheckReport, *, strict: bool = False) -> str:
 
 
 def _suite(report: CheckReport, image: Checked, *, strict: bool) -> ET.Element:
-    name = f"{report.reference}: {image.title}"
+    is_known = bool(image.format) or len(report.images) > 1
+    name = f"{report.reference}: {image.title}" if is_known else report.reference
     suite = ET.Element("testsuite", name=escape(name))
-    properties = ET.SubElement(suite, "properties")
-    for key in ("format", "manifest_digest", "platform"):
-        ET.SubElement(properties, "property", name=key, value=escape(getattr(image, key)))
+    known = [(key, value) for key in ("format", "manifest_digest", "platform") if (value := getattr(image, key))]
+    properties = ET.SubElement(suite, "properties") if known else suite
+    for key, value in known:
+        ET.SubElement(properties, "property", name=key, value=escape(value))
     cases = [_case(step, name, strict=strict) for step in image.steps]
     suite.extend(cases)
     suite.set("tests", str(len(cases)))
@@ -58,13 +60,17 @@ def _case(step: Step, suite: str, *, strict: bool) -> ET.Element:
     rules = by_rule(step)
     if step.skipped:
         ET.SubElement(case, "skipped", message=escape(step.skipped))
-    for one in step.unchecked:
-        message = escape(f"could not look at {one.subject}: {one.why}")
-        ET.SubElement(case, "error", message=message, type="unchecked")
-    _add(case, "error", [one for one in rules if one.rule.weight is Weight.UNKNOWN])
-    failures = (Weight.BROKEN, Weight.ODD) if strict else (Weight.BROKEN,)
-    _add(case, "failure", [one for one in rules if one.rule.weight in failures])
+    left = [
+        (escape(f"could not look at {subject}"), escape(why))
+        for subjects, why in unchecked_by_reason(step)
+        for subject in subjects
+    ]
+    unknown = [one for one in rules if one.rule.weight is Weight.UNKNOWN]
+    _add(case, "error", [(_heading(one), _places(one)) for one in unknown] + left, unknown)
+    failures = [one for one in rules if one.rule.weight is Weight.BROKEN or (strict and one.rule.weight is Weight.ODD)]
+    _add(case, "failure", [(_heading(one), _places(one)) for one in failures], failures)
     said = [f"{step.title}: {describe_facts(step.facts)}"] if step.facts else []
+    said += [step.remark] if step.remark else []
     if not strict:
         said += [f"warning {one.rule.code}: {_places(one)}" for one in rules if one.rule.weight is Weight.ODD]
     if said:
@@ -72,16 +78,34 @@ def _case(step: Step, suite: str, *, strict: bool) -> ET.Element:
     return case
 
 
-def _add(case: ET.Element, kind: str, rules: Sequence[RuleCount]) -> None:
-    for one in rules:
-        message = f"{one.rule.code}: {one.rule.says}" + ("" if one.count == 1 else f" ({one.count} places)")
-        ET.SubElement(case, kind, message=message, type=one.rule.code).text = _places(one)
+def _add(case: ET.Element, kind: str, said: Sequence[tuple[str, str]], rules: Sequence[RuleCount]) -> None:
+    """Add at most one child: many readers show the first alone.
+
+    Args:
+        case: to add to.
+        kind: `failure` or `error`.
+        said: a heading, and what stands below it.
+        rules: whose first is the type.
+    """
+    if not said:
+        return
+    message = said[0][0] if len(said) == 1 else f"{said[0][0]}; and {len(said) - 1} more, see below"
+    if not rules and len(said) == 1:
+        message = ": ".join(said[0])
+    child = ET.SubElement(case, kind, message=message, type=rules[0].rule.code if rules else "unchecked")
+    child.text = "\n".join(f"{heading}\n{text}" for heading, text in said) if rules else "\n".join(map(": ".join, said))
+
+
+def _heading(one: RuleCount) -> str:
+    return f"{one.rule.code}: {one.rule.says}" + ("" if one.count == 1 else f" ({one.count} places)")
 
 
 def _places(one: RuleCount) -> str:
     lines = [_place(fault) for fault in one.examples]
     if one.count > len(lines):
         lines.append(f"and {one.count - len(lines)} more")
+    if one.rule.advice:
+        lines.append(f"To do: {one.rule.advice}.")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 This module alone decides the verdict, and which exit status it has.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from rafsight.formats.judge import Fault, Rule, Weight
 from rafsight.reports.soundness import Checked, CheckReport, Step, Verdict
 
 _ORDER: Final = (Weight.BROKEN, Weight.UNKNOWN, Weight.ODD)
+_DIGEST: Final = re.compile(r"\bblob (?:sha256:)?([0-9a-f]{64})\Z")
 _STATUSES: Final = {
     Verdict.SOUND: ExitStatus.OK,
     Verdict.UNSOUND: ExitStatus.DAMAGED,
@@ -53,6 +55,19 @@ def by_rule(step: Step) -> tuple[RuleCount, ...]:
         for code, faults in grouped.items()
     ]
     return tuple(sorted(found, key=lambda one: _ORDER.index(one.rule.weight)))
+
+
+def unchecked_by_reason(step: Step) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Group what could not be looked at: (subjects, why), in the order found.
+
+    A reason that names the very blob that is its subject is the same reason for all of them.
+    """
+    grouped: dict[str, list[str]] = {}
+    for one in step.unchecked:
+        name = _DIGEST.search(one.subject)
+        why = re.sub(rf"(?:blob )?(?:sha256:)?{name[1]}", "it", one.why) if name else one.why
+        grouped.setdefault(why, []).append(one.subject)
+    return tuple((tuple(subjects), why) for why, subjects in grouped.items())
 
 
 def outcome_of(step: Step) -> Outcome:

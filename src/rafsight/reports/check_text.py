@@ -3,13 +3,23 @@
 This module alone decides the marks, the words of the verdict, and how many places of one rule are shown.
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from rafsight.base.text import escape
 from rafsight.base.units import format_size
 from rafsight.formats.judge import Fault, Weight
-from rafsight.reports.check_summary import Outcome, RuleCount, all_steps, by_rule, count_places, outcome_of
+from rafsight.reports.check_summary import (
+    Outcome,
+    RuleCount,
+    all_steps,
+    by_rule,
+    count_places,
+    outcome_of,
+    unchecked_by_reason,
+)
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, right, styled, wrap
 from rafsight.reports.soundness import Checked, CheckReport, Step, Verdict
 from rafsight.reports.verdict import counted
@@ -24,6 +34,9 @@ _TITLE_WIDTH: Final = 42
 _TIME_WIDTH: Final = 9
 _WIDE: Final = 90
 """[columns] from which on title and facts stand side by side."""
+
+_OF_BLOB: Final = re.compile(r"((?:[a-z-]+ )*?blob) \S+\Z")
+"""What could not be looked at, of which there is one for each blob."""
 
 _MARKS: Final = {
     Outcome.SOUND: ("✓", "ok", Style.GOOD),
@@ -134,18 +147,41 @@ def _rule(one: RuleCount, width: int, painter: Painter) -> list[Line]:
         lines += _indented(beside([(2, bullet), (width, styled(text))], 0), 2)
     if one.count > len(shown):
         lines += _indented(styled([f"and {one.count - len(shown):,} more"], Style.DIM), 2)
+    if one.rule.advice:
+        advice = wrap(painter.own(f"To do: {one.rule.advice}."), width - 2 * _MARK_WIDTH)
+        lines += _indented(styled(advice, Style.DIM), 2)
     return lines
 
 
 def _unchecked(step: Step, width: int, painter: Painter) -> list[Line]:
     lines: list[Line] = []
-    for one in step.unchecked[:UNCHECKED_SHOWN]:
-        text = wrap(painter.safe(f"could not look at {one.subject}: {one.why}", 1000), width - _MARK_WIDTH)
+    grouped = unchecked_by_reason(step)
+    for subjects, why in grouped[:UNCHECKED_SHOWN]:
+        text = wrap(painter.safe(f"could not look at {describe_subjects(subjects)}: {why}", 1000), width - _MARK_WIDTH)
         lines += _indented(styled(text, Style.WARNING), 1)
-    hidden = len(step.unchecked) - UNCHECKED_SHOWN
+    hidden = sum(len(subjects) for subjects, _ in grouped[UNCHECKED_SHOWN:])
     if hidden > 0:
         lines += _indented(styled([f"and {hidden:,} more"], Style.DIM), 1)
     return lines
+
+
+def describe_subjects(subjects: Sequence[str]) -> str:
+    """Name one thing, or count several by what they are: `14 blobs, 2 chunk-info arrays of blobs`."""
+    if len(subjects) == 1:
+        return subjects[0]
+    kinds = Counter(kind[1] if (kind := _OF_BLOB.match(subject)) else "" for subject in subjects)
+    others = [subject for subject in subjects if not _OF_BLOB.match(subject)]
+    parts = [f"{count:,} {_plural(kind)}" if count > 1 else kind for kind, count in kinds.items() if kind]
+    if others:
+        parts.insert(0, others[0] if len(others) == 1 else f"{others[0]} and {len(others) - 1:,} more of its kind")
+    return ", ".join(parts)
+
+
+def _plural(kind: str) -> str:
+    """Write several of `blob`, `chunks of blob`, `table of contents of blob`."""
+    noun, of, rest = kind.partition(" of ")
+    noun = noun if noun.endswith("s") else noun + "s"
+    return noun + of + (rest + "s" if of else "")
 
 
 def _indented(lines: Sequence[Line], level: int) -> list[Line]:
@@ -158,7 +194,7 @@ def describe_place(fault: Fault, painter: Painter) -> str:
     if fault.path is not None:
         place = f"/{painter.own(escape(fault.path))}, {place}"
     if fault.offset >= 0:
-        place += f" at byte {fault.offset:,}"
+        place += f" at byte {fault.offset}"
     return f"{place}: {painter.safe(fault.detail)}" if fault.detail else place
 
 
@@ -183,10 +219,11 @@ def _singular(name: str) -> str:
 
 def _verdict(report: CheckReport, width: int, painter: Painter) -> list[Line]:
     text, style = describe_verdict(report)
-    lines = styled(wrap(text, width), style)
+    remarks = [step.remark for step in all_steps(report.images) if step.remark]
+    lines = [line for remark in remarks for line in styled(wrap(painter.safe(remark, 1000), width))]
+    lines += styled(wrap(text, width), style)
     for more in _remarks(report):
         lines += styled(wrap(more, width), Style.DIM)
-    del painter
     return lines
 
 
@@ -206,7 +243,8 @@ def describe_verdict(report: CheckReport) -> tuple[str, Style]:
         text += f", and {_things(unknown)} could not be looked at" if unknown else ""
         return text + ".", Style.ALARM
     if report.verdict is Verdict.UNKNOWN:
-        text = f"Could not check everything: {_things(unknown)} could not be looked at; nothing else is broken"
+        left = f"{_things(unknown)} could not be looked at"
+        text = f"Could not check everything: {left}; nothing that was looked at is broken"
         return text + (f" ({warnings})." if odd else "."), Style.WARNING
     if odd:
         return f"Sound, with {warnings}.", Style.WARNING

@@ -45,6 +45,8 @@ class Step:
     """What was looked at, for people: (`inodes`, 215), (`chunks`, 83), (`bytes`, 39492)."""
     skipped: str = ""
     """Why the step was not done at all though nothing failed: not asked for, nothing of the kind in this image."""
+    remark: str = ""
+    """What many of the faults have in common, as a sentence for people."""
     seconds: float = 0.0
 
 

@@ -434,3 +434,14 @@ def test_blob_entries_that_cannot_be(offset, replacement, what):
 def test_superblocks_that_cannot_be(offset, replacement, what):
     with pytest.raises(MalformedImage, match=what):
         read(patched("v6-lz4-sha256-4k-fs", 1024 + offset, replacement))
+
+
+def test_a_key_never_names_a_file():
+    """An encrypted blob keeps its key where others keep the digest of the file with their chunk-info array."""
+    content = bytearray(images.bootstrap("v6-enc"))
+    table = int.from_bytes(content[1160:1168], "little")
+    features = int.from_bytes(content[table + 84 : table + 88], "little") | shared.SEPARATE
+    content[table + 84 : table + 88] = features.to_bytes(4, "little")
+    (blob,) = read(bytes(content)).blobs
+    assert blob.key == bytes(content[table + 168 : table + 200])
+    assert blob.key.hex() != blob.meta_id

@@ -70,6 +70,14 @@ def test_nothing_is_wrong_with_bundled_and_made_up_images():
         assert check(content)[0].faults == []
 
 
+def test_devices_need_not_be_mapped():
+    """Builders before 2.2 left the addresses of a flat disk at 0."""
+    patient = Patient(images.bootstrap("merge-oci-v6"))
+    for row in range(patient.volume.blob_count):
+        patient.slot(row, "mapped_blkaddr", 0)
+    assert check(bytes(patient.content))[0].faults == []
+
+
 def read_strictly(content, limits):
     """What a strict reader makes of a bootstrap: tables, or the code of the rule that it refuses it for."""
     try:

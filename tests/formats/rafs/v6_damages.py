@@ -79,6 +79,11 @@ def _early_prefetch_table(p):
     return p.move(layout.EXTENDED_SUPERBLOCK, "prefetch_table_offset", 4352, 20, 2000)
 
 
+def _prefetch_after_end(p):
+    p.write(4352, bytes(4))
+    return 4356
+
+
 def _prefetch_on_blobs(p):
     p.rafs("prefetch_table_size", 4)
     p.rafs("prefetch_table_offset", 4096 + 220)
@@ -311,7 +316,7 @@ def _nothing(p):
     """The image is harmed as it is made."""
 
 
-HANDMADE = "device-address build-time inode-count "
+HANDMADE = "build-time inode-count "
 """What the maker of these does not care for."""
 
 SUPERBLOCK = [
@@ -374,6 +379,7 @@ TABLES = [
     kind("blob table unaligned", both.TABLE_ALIGNMENT, _unaligned_blob_table),
     kind("chunk table unaligned", both.TABLE_ALIGNMENT, _unaligned_chunk_table),
     kind("prefetch table in the head", both.TABLE_ALIGNMENT, _early_prefetch_table, image=LARGE),
+    kind("prefetch entry after the end", both.PREFETCH_TAIL, _prefetch_after_end, image=LARGE),
     kind("prefetch table on the blob table", both.TABLE_OVERLAP, _prefetch_on_blobs),
     kind("chunk table of a byte more", both.TABLE_SIZE, lambda p: p.rafs("chunk_table_size", 1681)),
     kind("blob table of a byte more", both.TABLE_SIZE, lambda p: p.rafs("blob_table_size", 257)),

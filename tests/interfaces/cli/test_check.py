@@ -89,6 +89,18 @@ def test_reports_go_into_files(capfd, tmp_path):
     status, _, err = check(capfd, IMAGE, "-o", tmp_path / "none" / "report")  # the last: it drops standard output
     assert status == ExitStatus.OUTPUT
     assert "cannot write" in err
+    assert "hint: Make the folder first" in err
+
+
+def test_whether_the_report_can_be_written_is_known_before_anything_is_fetched(capfd, tmp_path):
+    with serve_layout(PLANTED) as registry:
+        status, out, _ = check(capfd, registry.reference("v5"), "-o", tmp_path / "none" / "report")
+        assert registry.log == ()
+        blocked = tmp_path / "folder"
+        blocked.mkdir()
+        assert check(capfd, registry.reference("v5"), "-o", blocked)[0] == ExitStatus.OUTPUT
+        assert registry.log == ()
+    assert (status, out) == (ExitStatus.OUTPUT, "")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +135,8 @@ def test_registries_that_fail(capfd):
         status, out, err = check(capfd, registry.reference("v5"))
     assert (status, err) == (ExitStatus.INCOMPLETE, "")
     assert "could not look at blob sha256:" in out
+    assert "status 501 for" in out
+    assert "(status" not in out
     assert out.splitlines()[-1].startswith("Could not check everything: ")
     with serve_layout(PLANTED, gate=lambda call: error_answer(403, "DENIED", "no")) as registry:
         status, out, _ = check(capfd, registry.reference("v5"))

@@ -114,7 +114,7 @@ def test_a_severity_that_is_none_is_refused_before_anything_is_done(capsys):
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_done(capsys, tmp_path):
     assert run(["scan", "--output", str(tmp_path / "missing" / "report.json"), "x"]) == ExitStatus.OUTPUT
-    assert "No such file or directory" in capsys.readouterr().err
+    assert f"there is no folder {tmp_path / 'missing'}" in capsys.readouterr().err
 
 
 def in_a_process(*arguments, **more):

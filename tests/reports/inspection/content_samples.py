@@ -1,8 +1,10 @@
 """Answers about content for the tests of their two forms."""
 
+from dataclasses import replace
 from functools import cache
 
 from tests.image.small_trees import GOLDEN, tree_of
+from tests.verbs.inspect.layouts import write_plain
 
 from rafsight.access.session import open_image
 from rafsight.image.difference import compare_trees
@@ -28,6 +30,26 @@ def planted_answers():
             find_shared(right, left),
             compare_images(left, right),
         )
+
+
+def layer_answers(folder, other=""):
+    """What is used, large and shared of an image of two plain layers, compared with another one or with itself."""
+    source = write_plain(folder, {"etc/a": b"a" * 5000, "b": b"b" * 7000}, {"etc/a": b"c" * 3000})
+    with open_image(source) as image, open_image(other or source) as second:
+        return measure_blobs(image), list_largest(image, 5, 0), find_shared(image, second)
+
+
+def overlap_answer(one, other):
+    """What two golden images share."""
+    with (
+        open_image(f"boot:{GOLDEN / one / 'image.boot'}") as image,
+        open_image(f"boot:{GOLDEN / other / 'image.boot'}") as second,
+    ):
+        return find_shared(image, second)
+
+
+def with_obstacle(answer, obstacle):
+    return replace(answer, overlap=replace(answer.overlap, obstacle=obstacle))
 
 
 @cache

@@ -10,12 +10,14 @@ from tests.reports.inspection.content_samples import (
     bare_answers,
     difference_of,
     hostile_difference,
+    layer_answers,
     planted_answers,
 )
 
 from rafsight.image.difference import Aspect, compare_trees
 from rafsight.reports.inspection.content import ImageDifference
 from rafsight.reports.inspection.content_render import RENDERERS
+from rafsight.testing.registry import PLANTED
 
 
 def document_of(answer):
@@ -79,6 +81,28 @@ def test_dedupe():
     assert alone["other"] is None
     assert other["other"]["chunk_count"] == other["other"]["chunk_total"]
     assert alone["addressed_size"] == alone["distinct_size"] + alone["between_files_size"]
+
+
+def test_what_is_not_known_is_null(tmp_path):
+    blobs, largest, shared = map(document_of, layer_answers(tmp_path, f"oci:{PLANTED}:v6"))
+    known = [document_of(planted_answers()[place]) for place in (0, 2, 4)]
+    for one, other in zip((blobs, largest, shared), known, strict=True):
+        assert shape_of(one) == shape_of(other)
+    assert blobs["blobs"][0].keys() == known[0]["blobs"][0].keys()
+    assert {blob["compressor"] for blob in blobs["blobs"]} == {"gzip"}
+    assert {blobs["blobs"][0][key] for key in ("chunks", "known_chunks", "used_chunks")} == {None}
+    assert blobs["total"]["used_chunks"] is None
+    assert largest["total"]["exclusive_size"] is largest["files"][0]["exclusive_size"] is None
+    assert [key for key, value in shared.items() if value is None] == [
+        "within_files_size",
+        "between_files_size",
+        "stored_again_size",
+        "stored_again_stored_size",
+        "distinct_size",
+    ]
+    other = shared["other"]
+    assert {other[key] for key in ("chunk_count", "content_size", "stored_size", "same_chunk_size")} == {None}
+    assert other["uncompared_size"] == other["content_total"] == shared["addressed_size"] > 0
 
 
 def test_a_difference_is_complete():

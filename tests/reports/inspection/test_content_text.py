@@ -7,12 +7,17 @@ from tests.reports.inspection.content_samples import (
     bare_answers,
     difference_of,
     hostile_difference,
+    layer_answers,
+    overlap_answer,
     planted_answers,
     sheet_of,
     text_of,
+    with_obstacle,
 )
 
+from rafsight.image.chunk_identity import Obstacle
 from rafsight.reports.inspection.content_render import RENDERERS
+from rafsight.testing.registry import PLANTED
 
 
 def shown(answer, width=80):
@@ -56,7 +61,8 @@ def test_largest():
     text = shown(planted_answers()[2])
     assert "  1.1 MB     1.1 MB    2.0 MB      1  /bin/busybox\n" in text
     assert "Largest directories of 145\n" in text
-    assert text.split("\n\n")[-1].startswith("/: 1,309 files with 5.9 MB take 2.4 MB of blobs")
+    sums = " ".join(text.split("\n\n")[-1].split())
+    assert sums.startswith("/: 1,309 files and 145 directories with 5.9 MB take 2.4 MB of blobs, 2.4 MB of it used by")
 
 
 def test_dedupe():
@@ -64,6 +70,33 @@ def test_dedupe():
     assert "Repeated between files  1.9 kB not stored" in alone
     assert "Shared with" not in alone
     assert "Chunks             1,286 of 1,286\n" in other
+
+
+def test_images_that_cannot_be_compared_say_so_first(tmp_path):
+    text = shown(overlap_answer("v6-zstd", "v6-lz4-sha256-4k-fs"))
+    assert text.startswith("The images cannot be compared: their digests are of different algorithms.\n\n")
+    assert text.endswith("\n  Blobs of both  none\n")
+    assert "(0%)" not in text
+    layers = shown(layer_answers(tmp_path, f"oci:{PLANTED}:v6")[2])
+    assert layers.startswith("The images cannot be compared: one of the images has no digests")
+
+
+def test_another_chunk_size_leaves_what_is_small():
+    text = shown(with_obstacle(planted_answers()[4], Obstacle.CHUNK_SIZE))
+    said = " ".join(text.partition("Shared with")[2].split())
+    assert "Only files smaller than a chunk of both can be found: the chunk sizes differ" in said
+    assert "Chunks 1,286 of 1,286" in said
+
+
+def test_what_tar_layers_do_not_tell_is_not_known(tmp_path):
+    blobs, largest, same = map(shown, layer_answers(tmp_path))
+    assert blobs.count("\n  Compressor  gzip\n") == 2
+    assert "Chunks" not in blobs
+    assert " in 2 layers for " in " ".join(blobs.split())
+    assert "  not known: the files of tar layers have no digests\n" in same
+    assert "Only what lies in the same blob can be found" in " ".join(same.split())
+    assert "Stored more than once" not in same
+    assert "how much of it nothing else uses is not known" in " ".join(largest.split())
 
 
 def test_an_image_without_blobs():
@@ -76,6 +109,11 @@ def test_names_of_strangers_are_escaped():
     text = shown(hostile_difference())
     assert r"\x1b[31mname\xff" in text
     assert "\x1b" not in text
+
+
+def test_times_that_differ_are_dates():
+    text = shown(planted_answers()[5], 200)
+    assert "      mtime: 1795465453 (2026-11-23 20:24:13 UTC) -> 0 (1970-01-01 00:00:00 UTC)\n" in text
 
 
 def test_a_difference_names_what_changed():
@@ -105,7 +143,7 @@ def test_changes_and_unknown_contents_are_cut_too():
 
 def test_no_difference_leaves_the_sums():
     text = shown(difference_of({b"f": b"1"}, {b"f": b"1"}))
-    assert text.startswith("Sums\n")
+    assert text.startswith("No differences.\n\nSums\n")
     assert "Changed  0\n" in text
 
 

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections import Counter
+from stat import filemode
 
 import pytest
 from hypothesis import given, settings
@@ -147,7 +148,11 @@ def test_prefetch_has_the_facts_of_the_peer(name):
 def test_a_superblock_shows_every_number_of_its_json(name):
     with opened(name) as image:
         answer = read_superblock(image)
-    text, said = facts_of(text_of(answer)), as_json(answer)
+    head, title, fields = text_of(answer).partition("\n\nStored fields\n")
+    assert title
+    assert not [label for label in facts_of(head) if "_" in label]
+    assert list(facts_of(fields)) == [name for name, _ in (*answer.fields, *answer.texts)]
+    text, said = facts_of(head) | facts_of(fields), as_json(answer)
     stored = dict(answer.fields)
     assert {label: number(text[label]) for label in stored} == stored
     assert {number(text[label]) for label in ("Inodes count", "Root inode", "Blobs", "Prefetch entries")} == {
@@ -175,7 +180,7 @@ def _check_entry(text, answer, said):
     assert facts["Path"] == shown_path(answer.attributes.path, PAINTER)
     assert facts["Name"] == shown(answer.attributes.name, PAINTER)
     assert facts["Kind"] == said["kind"]
-    assert facts["Permissions"].split()[0] == said["permissions"]
+    assert facts["Permissions"] == f"{filemode(said['mode'])} ({said['permissions']})"
     assert facts.get("Digest") == said["digest"]
     assert facts.get("Device") == (said["device"] and "{major}, {minor}".format(**said["device"]))
     target = answer.content.target
@@ -229,6 +234,24 @@ def test_no_use_of_a_chunk_is_said():
         assert text_of(find_chunks(image, 3, "0")).endswith(f"offset 3 of blob {blob_id}.\n")
 
 
+def test_an_inode_of_one_name_is_one_block():
+    with opened("v6-zstd") as image:
+        row = image.tree.lookup(b"one")
+        text = text_of(check_inode(image, int(image.tree.entries.ino[row])))
+    head, _, facts = text.partition("Chunks: ")[0].partition("\n")
+    assert (head, facts_of(facts)["Names"]) == ("/one", "1")
+    assert "\n\n" not in text
+    assert len({re.match(r" +\S+(?: \S+)*  +", line).end() for line in facts.splitlines()}) == 1
+
+
+def test_offsets_are_plain_digits():
+    with opened("v6-zstd") as image:
+        assert "Blob table      at 4096, 256 bytes\n" in text_of(read_stats(image))
+        text = text_of(read_superblock(image))
+    assert "  blob_table_offset      4096\n" in text
+    assert "  magic                  0xe0f5e1e2 (3774210530)\n" in text
+
+
 def test_an_inode_shows_each_name_and_what_they_share_once():
     with opened("v5-none") as image:
         row = image.tree.lookup(b"hl")
@@ -238,7 +261,11 @@ def test_an_inode_shows_each_name_and_what_they_share_once():
     for block, path, name in ((first, "/d/e/f", "f"), (second, "/hl", "hl")):
         heading, _, facts = block.partition("\n")
         assert (heading, facts_of(facts)["Name"], number(facts_of(facts)["Size"])) == (path, name, 9000)
-    assert facts_of(shared.partition("Chunks: ")[0]) == {"Names": "2", "Digest": said["digest"]}
+    title, _, facts = shared.partition("Chunks: ")[0].partition("\n")
+    assert title == "All names share"
+    assert facts_of(facts) == {"Names": "2", "Digest": said["digest"]}
+    columns = {re.match(r" +\S+(?: \S+)*  +", line).end() for line in (first + "\n" + facts).splitlines()[1:]}
+    assert len(columns) == 1
     _check_chunks(shared.partition("Chunks: ")[2], said["chunks"])
 
 
@@ -247,6 +274,8 @@ def test_empty_answers_say_so():
         assert text_of(list_blobs(image)) == "The image has no blobs.\n"
         assert text_of(list_prefetch(image)) == "Total prefetching files  0\n"
         assert "Chunks: none\n" in text_of(describe_entry(image, image.tree.lookup(b"empty")))
+        assert text_of(list_found(image, b"nosuch")) == "Nothing found.\n"
+        assert as_json(list_found(image, b"nosuch")) == []
     lost = answers.PrefetchList(entries=(answers.PrefetchEntry(ino=7, paths=()),))
     assert text_of(lost).splitlines()[1] == "         7  no such inode in the image"
 

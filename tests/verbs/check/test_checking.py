@@ -22,6 +22,7 @@ from rafsight.formats.oci import rules
 from rafsight.formats.oci.classify import NydusManifest
 from rafsight.formats.oci.errors import NoMatchingPlatform, NotAnImage
 from rafsight.formats.oci.reference import MalformedReference
+from rafsight.formats.rafs.faults import NotABootstrap, UnsupportedImage
 from rafsight.reports.check_json import render_json
 from rafsight.reports.check_junit import render_junit
 from rafsight.reports.check_summary import all_steps
@@ -63,6 +64,10 @@ def codes(report):
 
 def unchecked(report):
     return [one for step in all_steps(report.images) for one in step.unchecked]
+
+
+def image_faults(report):
+    return [fault for step in all_steps(report.images) for fault in step.faults]
 
 
 def describe(report):
@@ -117,7 +122,8 @@ def test_the_shipped_image_is_sound(tag, chunks):
     assert codes(report) == set()
     (image,) = report.images
     assert [step.name for step in image.steps] == list(TITLES)
-    assert [step.name for step in image.steps if step.skipped] == (["source"] if chunks else ["chunks", "source"])
+    none = ["chunk-info"] if tag == "v5" else []
+    assert [step.name for step in image.steps if step.skipped] == none + ([] if chunks else ["chunks"]) + ["source"]
     assert image.platform == "linux/amd64"
     assert image.manifest_digest.startswith("sha256:")
     assert report.cost.requests > 3
@@ -142,6 +148,72 @@ def test_every_golden_bootstrap_is_sound(case, chunks, tmp_path):
     report = check_reference(reference, chunks=chunks, options=options)
     assert report.verdict is Verdict.SOUND, describe(report)
     assert codes(report) == set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_bare_golden_bootstrap_is_sound_beside_its_blobs(case):
+    report = check_reference(f"boot:{case / 'image.boot'}", chunks=True, options=Options(blob_dir=case))
+    assert report.verdict is Verdict.SOUND, describe(report)
+    assert codes(report) == set()
+    assert report.images[0].title == "RAFS bootstrap"
+
+
+@pytest.mark.parametrize("name", sorted(INLINED))
+def test_a_bootstrap_whose_blob_is_not_found_has_something_unchecked(name, tmp_path):
+    report = check_reference(f"boot:{GOLDEN / name / 'image.boot'}", chunks=True, options=Options(blob_dir=tmp_path))
+    (left,) = unchecked(report)
+    assert "check boot:BLOBFILE" in left.why
+    assert "sha256:image" not in render_json(report, exit_status=0)
+    if name == "targz-ref-toc-inline":  # the other archive has a name
+        assert codes(report) == {"blob-missing"}
+    else:
+        assert report.verdict is Verdict.UNKNOWN, describe(report)
+        assert codes(report) == set()
+
+
+SPOILT = [
+    ("v6-zstd", 1024 + 8, b"\x80\0\0\0", NotABootstrap, ExitStatus.NOT_AN_IMAGE),
+    ("v6-zstd", 1024 + 80, b"\0\0\0\x80", UnsupportedImage, ExitStatus.UNSUPPORTED),
+    ("v5-zstd", 4, b"\0\4", UnsupportedImage, ExitStatus.UNSUPPORTED),
+    ("v5-zstd", 4, b"\0\7", UnsupportedImage, ExitStatus.UNSUPPORTED),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "skipped"), [("v6-nodata", ["blobs", "chunk-info", "chunks"]), ("v5-zstd", ["chunk-info"])]
+)
+def test_what_an_image_does_not_have_is_not_called_sound(name, skipped):
+    options = Options(blob_dir=GOLDEN / name)
+    report = check_reference(f"boot:{GOLDEN / name / 'image.boot'}", chunks=True, options=options)
+    assert report.verdict is Verdict.SOUND
+    of_blobs = [step for step in all_steps(report.images) if step.name in ("blobs", "chunk-info", "chunks")]
+    assert [step.name for step in of_blobs if step.skipped] == skipped
+
+
+@pytest.mark.parametrize(("name", "offset", "content", "error", "status"), SPOILT)
+def test_a_file_of_which_nothing_can_be_read_is_an_error(name, offset, content, error, status, tmp_path):
+    boot = bytearray((GOLDEN / name / "image.boot").read_bytes())
+    boot[offset : offset + len(content)] = content
+    (tmp_path / "image.boot").write_bytes(boot)
+    for options in (Options(), Options(blob_dir=tmp_path)):
+        with pytest.raises(error) as caught:
+            check_reference(f"boot:{tmp_path / 'image.boot'}", options=options)
+        assert caught.value.exit_status is status
+
+
+@pytest.mark.parametrize(
+    ("tag", "offset", "content", "rule"),
+    [("v6", 1024 + 8, b"\x80\0\0\0", "not-rafs"), ("v5", 4, b"\0\7", "rafs-version")],
+)
+def test_in_an_image_the_other_steps_are_taken(tag, offset, content, rule, tmp_path):
+    layout = Layout(tmp_path, tag, rebuilds=True)
+    boot = bytearray(layout.bootstrap.content("image/image.boot"))
+    boot[offset : offset + len(content)] = content
+    layout.bootstrap.replace("image/image.boot", bytes(boot))
+    report = check_reference(layout.write(), options=LINUX)
+    assert report.verdict is Verdict.UNKNOWN, describe(report)
+    assert rule in codes(report)
+    assert not next(step.skipped for step in all_steps(report.images) if step.name == "blobs")
 
 
 def test_a_bootstrap_without_its_blobs_has_only_metadata():
@@ -180,6 +252,27 @@ def test_a_source_that_cannot_be_had_leaves_something_unchecked(tmp_path):
     report = check_reference(f"oci:{PLANTED}:v5", source=f"oci:{tmp_path}:gone", options=LINUX)
     assert report.verdict is Verdict.UNKNOWN
     assert [one for one in unchecked(report) if "gone" in one.why]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [f"oci:{PLANTED}:v5", f"oci:{PLANTED}:none", f"boot:{GOLDEN / 'v6-zstd' / 'image.boot'}", "oci:/nowhere:x", "gone"],
+)
+def test_whatever_is_wrong_with_a_source_leaves_the_step_unchecked(source):
+    if source == "gone":
+        with serve_layout(PLANTED) as registry:
+            source = registry.reference("v5")
+    options = Options(platform="linux/amd64", timeout=1.0)
+    report = check_reference(f"oci:{PLANTED}:v5", source=source, options=options)
+    assert report.verdict is Verdict.UNKNOWN, describe(report)
+    assert [one.subject for one in unchecked(report)] == ["the source"]
+    (step,) = [step for step in all_steps(report.images) if step.name == "source"]
+    assert not step.faults
+
+
+def test_a_source_that_the_options_forbid_is_refused_first():
+    with pytest.raises(Offline):
+        check_reference(f"oci:{PLANTED}:v5", source="registry.invalid/app:1", options=Options(offline=True))
 
 
 @pytest.mark.parametrize("source", ["", "UPPER/case:!", "https://x"])
@@ -278,6 +371,22 @@ def test_a_registry_that_fails_on_head_leaves_blobs_unchecked():
     assert not metadata.faults
 
 
+def test_a_registry_that_dies_is_not_asked_for_every_blob():
+    def note(call):
+        asked.append(call.path)
+
+    asked = []
+    dead = Mischief(only="/blobs/", method="", hang_up=True)
+    with serve_layout(PLANTED, mischief=[dead], gate=note) as registry:
+        report = check_reference(registry.reference("v6"), chunks=True, options=LINUX)
+    assert report.verdict is Verdict.UNKNOWN, describe(report)
+    assert len(unchecked(report)) == 8
+    assert len({one.why for one in unchecked(report)}) == 1
+    assert len({path for path in asked if "/blobs/" in path}) <= 2
+    text = render_text(report, width=100, colour=False, unicode=True)
+    assert "could not look at 6 blobs: " in text
+
+
 def test_a_blob_that_is_gone_is_a_fault(tmp_path):
     layout = Layout(tmp_path)
     reference = layout.write()
@@ -286,7 +395,10 @@ def test_a_blob_that_is_gone_is_a_fault(tmp_path):
         report = check_reference(registry.reference("v6"), options=LINUX)
     assert reference
     assert report.verdict is Verdict.UNSOUND
-    assert "blob-missing" in codes(report)
+    (fault,) = [fault for fault in image_faults(report) if fault.rule.code == "blob-missing"]
+    assert fault.where == f"blob {layout.layers[0]['digest']}"
+    assert fault.detail.startswith("named by the manifest and the blob table; 127.0.0.1:")
+    assert "sha256" not in fault.detail
     assert not [one for one in unchecked(report) if "manifest" in one.subject]
 
 

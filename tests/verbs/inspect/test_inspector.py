@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.verbs.inspect.layouts import write_plain
 
 from rafsight import open_image
 from rafsight.base.errors import ExitStatus, RafsightError
@@ -17,7 +18,7 @@ from rafsight.reports.inspection.metadata import EntryFacts, Listing
 from rafsight.reports.inspection.shell import CurrentDirectory, Help, Leave, WholeFile
 from rafsight.testing.bootstraps import synthetic_bootstrap
 from rafsight.testing.registry import PLANTED
-from rafsight.verbs.inspect.arguments import MalformedNumber, WrongArguments, bind, next_arguments
+from rafsight.verbs.inspect.arguments import MalformedNumber, UnknownOption, WrongArguments, bind, next_arguments
 from rafsight.verbs.inspect.commands import COMMANDS, UnknownCommand, find_command
 from rafsight.verbs.inspect.inspector import CANDIDATES, EmptyRequest, Inspector, _bounded
 from rafsight.verbs.inspect.reading import MAX_SIZE, TooLargeToShow
@@ -195,7 +196,14 @@ def test_a_large_file_is_refused_before_a_byte_is_fetched(tmp_path):
         (b"chunk", WrongArguments, "`chunk OFFSET [BLOB]` needs OFFSET"),
         (b"chunk 1 2 3", WrongArguments, "takes no more words"),
         (b"diff", WrongArguments, "`diff OTHER` needs OTHER"),
-        (b"blobs --us", WrongArguments, "`blobs [--use]` takes no more words"),
+        (b"blobs --us", UnknownOption, "`blobs` has no option --us"),
+        (b"blobs us", WrongArguments, "`blobs [--use]` takes no more words"),
+        (b"ls -l", UnknownOption, "`ls` has no option -l"),
+        (b"top -3", UnknownOption, "`top` has no option -3"),
+        (b"top 3 -x", UnknownOption, "`top` has no option -x"),
+        (b"find -name x", UnknownOption, "`find` has no option -name"),
+        (b"diff --full x", UnknownOption, "`diff` has no option --full"),
+        (b"pwd -P", UnknownOption, "`pwd` has no option -P"),
         (b"top 3 / x", WrongArguments, "`top [COUNT] [PATH]` takes no more words"),
         (b"top / 3", WrongArguments, "takes no more words"),
         (b"help a b", WrongArguments, "takes no more words"),
@@ -216,6 +224,35 @@ def test_mistakes_are_said(inspector, request_, error, said):
     assert said in str(caught.value)
     assert caught.value.advice
     assert caught.value.exit_status == ExitStatus.USAGE
+
+
+def test_names_that_begin_with_a_dash_are_names_where_they_exist(tmp_path):
+    source = write_plain(tmp_path, {"-l": b"1", "-d/-x": b"2", "a": b""})
+    with inspecting(source) as inspector:
+        for request_ in (b"stat -l", b"stat ./-l", b"cat -l", b"stat -d/-x", b"ls -d", b"top -d", b"find -l"):
+            inspector.ask(request_)
+        assert [entry.name for entry in inspector.ask(b"find [-]x").entries] == [b"-d/-x"]
+        inspector.ask(b"cd -d")
+        assert inspector.ask(b"stat -x").attributes.path == b"-d/-x"
+        with pytest.raises(UnknownOption) as caught:
+            inspector.ask(b"stat -l")  # it is in the root
+    assert "./-l" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "advice"),
+    [
+        (b"stat nope", NoSuchPath, "`ls` shows what there is; paths are relative to the current directory."),
+        (b"cd b/nope", NoSuchPath, "`ls` shows what there is; paths are relative to the current directory."),
+        (b"cd /one", WrongKind, "`stat` shows what it is, `ls` what is beside it."),
+        (b"cat /a", WrongKind, "`stat` shows what it is, `ls` what is beside it."),
+    ],
+)
+def test_advice_is_about_requests(inspector, request_, error, advice):
+    inspector.ask(b"cd a")
+    with pytest.raises(error) as caught:
+        inspector.ask(request_)
+    assert caught.value.advice == advice
 
 
 def test_the_closest_command_is_named(inspector):

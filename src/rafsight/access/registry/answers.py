@@ -31,6 +31,7 @@ def fault_of(
     """
     host = host_of(answer.url)
     code, message = read_error(body)
+    said = f" ({message or code})" if message or code else ""
     reason = message or code or f"status {answer.status}"
     if answer.status in (401, 403):
         return RegistryDenied(
@@ -43,8 +44,8 @@ def fault_of(
         when = "later" if wish is None else f"in {wish:.0f} s"
         return RateLimited(retry_after=wish, host=host, reason=reason, when=when)
     if answer.status in _TRANSIENT:
-        return RegistryBusy(retry_after=wish, host=host, status=answer.status, reason=reason)
-    return RegistryMisbehaves(host=host, why=f"status {answer.status} for {what or 'a request'} ({reason})")
+        return RegistryBusy(retry_after=wish, host=host, status=answer.status, because=said)
+    return RegistryMisbehaves(host=host, why=f"status {answer.status} for {what or 'a request'}" + said)
 
 
 def read_error(body: bytes) -> tuple[str, str]:

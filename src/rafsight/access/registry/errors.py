@@ -112,7 +112,7 @@ class RegistryBusy(TryLater):
     """The registry failed on its side."""
 
     code = "registry-busy"
-    template = "{host} answers {status} ({reason})"
+    template = "{host} answers {status}{because}"
     remedy = "Try again later; if it stays, tell who runs the registry."
 
 

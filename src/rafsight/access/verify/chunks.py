@@ -21,7 +21,7 @@ from rafsight.access.verify.verifier import Measured, Outcome, Verifier
 from rafsight.base.errors import ImageFault
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.base.limits import Limits
-from rafsight.formats.judge import Collector, Fault, Rule, fault_of
+from rafsight.formats.judge import EXAMPLES, Collector, Fault, Rule, fault_of
 from rafsight.formats.rafs.blob_sizes import expected_files, is_foreign
 from rafsight.formats.rafs.placement import place_chunks
 from rafsight.formats.records import Buffer, Indexes
@@ -221,7 +221,13 @@ class _Step:
         self.unchecked.append((f"blob {file.name}", str(error)))
 
     def _add(self, rule: Rule, chunk: int, why: str) -> None:
-        """Tell the judge about a chunk, with one path that uses it and how many files do."""
+        """Tell the judge about a chunk, with one path that uses it and how many files do.
+
+        Of a blob that was cut, every chunk may come here: what the judge only counts is not looked up.
+        """
+        if self.judge.counts.get(rule.code, 0) >= EXAMPLES:
+            self.judge.add(Fault(rule=rule, where=""))
+            return
         table = self.tables.chunks
         entry = self.tables.blobs[int(table.blob_index[chunk])]
         users = self.users.rows(chunk)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from rafsight.access.backend import Backend
+from rafsight.access.backend import Backend, NotFound
 from rafsight.access.fetch import blob_name, threads
 from rafsight.access.verify import rules
 from rafsight.access.verify.examined import FAULTS, Examined, is_absence
+from rafsight.base.digest import is_digest
 from rafsight.base.errors import RafsightError
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.formats.judge import Collector
@@ -28,6 +29,11 @@ class _Wanted:
     name: str
     sizes: list[tuple[str, int | None, int]] = field(default_factory=list)
     """(who says so, [bytes] exactly, [bytes] at least)."""
+
+    @property
+    def where(self) -> str:
+        """Call it by its digest; blobs of a folder may be called by anything else."""
+        return f"blob {self.name if is_digest(self.name) else self.name.removeprefix('sha256:')}"
 
 
 def check_presence(
@@ -65,10 +71,11 @@ def check_presence(
                     count, total = count + 1, total + size
                     _check_size(one, size, judge)
                 elif is_absence(size):
-                    says = ", ".join(dict.fromkeys(who for who, _, _ in one.sizes))
-                    judge.holds(False, rules.BLOB_MISSING, f"blob {one.name}", detail=f"named by {says}; {size}")
+                    says = " and ".join(dict.fromkeys(who for who, _, _ in one.sizes))
+                    why = f"{backend.place} does not have it" if isinstance(size, NotFound) else str(size)
+                    judge.holds(False, rules.BLOB_MISSING, one.where, detail=f"named by {says}; {why}")
                 else:
-                    unchecked.append((f"blob {one.name}", str(size)))
+                    unchecked.append((one.where, str(size)))
     finally:
         listener(Finished(operation=OPERATION))
     return Examined(unchecked=tuple(unchecked), facts=(("blobs", count), ("bytes", total)))
@@ -82,10 +89,9 @@ def _size_of(backend: Backend, one: _Wanted) -> int | RafsightError:
 
 
 def _check_size(one: _Wanted, size: int, judge: Collector) -> None:
-    where = f"blob {one.name}"
     for who, exact, least in one.sizes:
         said = f"{size} bytes; {who} says {least if exact is None else exact}" + (" at least" if exact is None else "")
-        judge.holds(size == exact if exact is not None else size >= least, rules.BLOB_SIZE, where, detail=said)
+        judge.holds(size == exact if exact is not None else size >= least, rules.BLOB_SIZE, one.where, detail=said)
 
 
 def _wanted(blobs: tuple[BlobEntry, ...], manifest: ClassifiedManifest | None) -> list[_Wanted]:

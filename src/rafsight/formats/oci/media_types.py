@@ -42,6 +42,7 @@ _TAR_LAYERS: Final = (
 _COMPRESSIONS: Final = ("", "+gzip", "+zstd", ".gzip", ".zstd", ".gz", "+gz")
 TAR_LAYERS: Final = frozenset(layer + compression for layer in _TAR_LAYERS for compression in _COMPRESSIONS)
 """Layers of plain images, and bootstrap layers. A layer's first bytes, not this, say what it is compressed with."""
+_ALGORITHMS: Final = {"tar": "none", "gzip": "gzip", "gz": "gzip", "zstd": "zstd"}
 ENCRYPTED_SUFFIX: Final = "+encrypted"
 
 _ARTIFACTS: Final = (
@@ -88,3 +89,9 @@ def describe_artifact(media_types: tuple[str, ...]) -> str | None:
             if media_type.startswith(prefix):
                 return name
     return None
+
+
+def compression_of(media_type: str) -> str:
+    """Return what the media type of a tar layer says it is compressed with: `none`, `gzip`, `zstd`; else nothing."""
+    last = media_type.replace("+", ".").rpartition(".")[2]
+    return _ALGORITHMS.get(last, "") if media_type in TAR_LAYERS else ""

@@ -19,11 +19,11 @@ from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.records import Buffer, Long
 from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, Offsets, Words
 
-WHERE: Final = "chunk-info array"
 HEADER_SIZE: Final = layout.HEADER_SIZE
 """[bytes] that follow the `meta_compressed_size` of the array in its file."""
 MAX_RATIO: Final = 4096
 """No honest table shrinks more when it is compressed."""
+_WHERE: Final = "chunk-info array"
 _SHAPING: Final = shared.CHUNK_INFO_V2 | shared.BATCH | shared.ZRAN
 _FLAGS: Final = (
     (layout.V2_COMPRESSED, ChunkFlag.COMPRESSED),
@@ -93,7 +93,7 @@ def expand(stored: Buffer, entry: BlobEntry, limits: Limits, judge: Judge = STRI
     """
     size = entry.meta_uncompressed_size
     if size > limits.blob_meta_size or size > MAX_RATIO * (entry.meta_compressed_size + HEADER_SIZE):
-        raise rules.META_ROOM.broken(WHERE, 0)
+        raise rules.META_ROOM.broken(_where(entry), 0)
     header = bytes(stored[-HEADER_SIZE:])
     if len(stored) == _padded(size) + HEADER_SIZE and _has_magic(header):
         table = bytes(stored[:size])
@@ -101,7 +101,7 @@ def expand(stored: Buffer, entry: BlobEntry, limits: Limits, judge: Judge = STRI
         table = _unpack(stored[:-HEADER_SIZE], entry)
         header = decrypt_unit(header, entry.key, entry.iv) if entry.cipher is not Cipher.NONE else header
     else:
-        raise rules.META_LENGTH.broken(WHERE, 0)
+        raise rules.META_LENGTH.broken(_where(entry), 0)
     expanded = table + header
     if judge.is_strict:
         read_header(expanded, entry, judge)
@@ -150,7 +150,7 @@ def read_blob_meta(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) ->
 
 
 def _read_v1(expanded: Buffer, count: int) -> tuple[Long, Long, Words, Long, Long, Long]:
-    rows = layout.CHUNK_V1.rows(expanded, 0, count, WHERE)
+    rows = layout.CHUNK_V1.rows(expanded, 0, count, _WHERE)
     upper, lower = rows["uncompressed"], rows["compressed"]
     size = _bits(upper, 44, 20) + (_bits(upper, 8, 4) << np.uint64(20)) + np.uint64(1)
     compressed_size = _bits(lower, 44, 20) + (_bits(lower, 40, 4) << np.uint64(20)) + np.uint64(1)
@@ -160,7 +160,7 @@ def _read_v1(expanded: Buffer, count: int) -> tuple[Long, Long, Words, Long, Lon
 
 
 def _read_v2(expanded: Buffer, count: int) -> tuple[Long, Long, Words, Long, Long, Long]:
-    rows = layout.CHUNK_V2.rows(expanded, 0, count, WHERE)
+    rows = layout.CHUNK_V2.rows(expanded, 0, count, _WHERE)
     upper, lower = rows["uncompressed"], rows["compressed"]
     stored = _bits(upper, 56, 8).astype(np.uint32)
     flags = np.zeros(count, np.uint32)
@@ -179,6 +179,10 @@ def _padded(size: int) -> int:
     return -(-size // HEADER_SIZE) * HEADER_SIZE
 
 
+def _where(entry: BlobEntry) -> str:
+    return f"{_WHERE} of blob {entry.index}"
+
+
 def _has_magic(header: bytes) -> bool:
     magic = layout.HEADER_MAGIC.to_bytes(4, "little")
     return header.startswith(magic) and header.endswith(magic)
@@ -192,7 +196,7 @@ def read_header(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) -> He
     table_size = len(expanded) - HEADER_SIZE
     head = layout.HEADER.rows(expanded, table_size, 1, "chunk-info header")[0]
     if not _has_magic(bytes(expanded[table_size:])):
-        raise rules.META_HEADER.broken(WHERE, table_size)
+        raise rules.META_HEADER.broken(_where(entry), table_size)
     numbers = {name: int(head[name]) for name in layout.HEADER.dtype.names or () if name != "reserved"}
     is_loose = bool(entry.features & shared.CHUNK_DICT_GENERATED)
     checks = (
@@ -205,7 +209,7 @@ def read_header(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) -> He
         (table_size in (numbers["uncompressed_size"], _padded(numbers["uncompressed_size"])), rules.META_LENGTH),
     )
     for holds, rule in checks:
-        judge.holds(holds, rule, WHERE, table_size)
+        judge.holds(holds, rule, _where(entry), table_size)
     header = Header(
         features=numbers["features"],
         chunk_count=numbers["chunk_count"],
@@ -214,7 +218,7 @@ def read_header(expanded: Buffer, entry: BlobEntry, judge: Judge = STRICT) -> He
         context_count=numbers["context_count"],
     )
     size = min(numbers["uncompressed_size"], table_size)
-    if judge.holds(_fits(header, size, is_loose=is_loose), rules.META_PARTS, WHERE, table_size):
+    if judge.holds(_fits(header, size, is_loose=is_loose), rules.META_PARTS, _where(entry), table_size):
         return header
     count = min(header.chunk_count, size // header.record_size)
     return replace(header, chunk_count=count, context_offset=0, context_size=0, context_count=0)

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from rafsight.base.limits import Limits
 from rafsight.formats.judge import STRICT, Judge
-from rafsight.formats.rafs import v5, v6
+from rafsight.formats.rafs import v5, v6, v6_rules
 from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import Head, MalformedImage, TreeTables
@@ -51,6 +51,8 @@ class Codec(Protocol):
         ...
 
 
+NO_RAFS: Final = v6_rules.NOT_RAFS
+"""What a file breaks that is a file system, and not one of RAFS."""
 CODECS: Final[tuple[Codec, ...]] = (v6, v5)
 
 

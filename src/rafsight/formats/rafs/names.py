@@ -63,7 +63,7 @@ def name_order(
     if falling.size:
         if not judge.is_strict:
             judge.require(_absent(falling, len(size)), rules.NAME_ORDER, where, offset, inodes)
-        order = _sort(octets, offset, size, group, np.unique(group[falling]).tolist())
+        order = _sort(octets, offset, size, group, np.unique(group[falling]))
         _, twice = _compare(names.take(order), group)
         twice = order[twice]
     else:
@@ -127,11 +127,19 @@ def _absent(rows: Indexes, count: int) -> Bools:
     return answer
 
 
-def _sort(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Indexes, wrong: list[int]) -> Indexes:
-    """Order the rows of some directories by name."""
+def _sort(octets: Octets, offset: Offsets, size: Offsets, group: Rows | Indexes, wrong: np.ndarray) -> Indexes:
+    """Order the rows of some directories by name.
+
+    Args:
+        octets: the file.
+        offset: (n,) [bytes] of each name.
+        size: (n,) [bytes].
+        group: (n,) ascending.
+        wrong: (w,) the groups to be ordered, of the type of `group`: all of it would be converted otherwise.
+    """
     order: Indexes = np.arange(len(size))
-    for directory in wrong:
-        first, end = np.searchsorted(group, [directory, directory + 1])
+    firsts, ends = np.searchsorted(group, wrong), np.searchsorted(group, wrong, side="right")
+    for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
         names = [
             octets[start : start + length].tobytes()
             for start, length in zip(offset[first:end].tolist(), size[first:end].tolist(), strict=True)

@@ -51,3 +51,6 @@ XATTR_FLAG: Final = Rule("xattr-flag", "says of xattrs what is not so", Weight.O
 CHUNK_LENGTH: Final = Rule("chunk-length", "has a chunk of another length than its place in the file")
 CHUNK_INDEXES_OUTSIDE: Final = Rule("chunk-indexes-outside", "has more chunks than the file has room for")
 RESERVED: Final = Rule("reserved-bytes", "has reserved bytes that are not zero", Weight.ODD)
+
+# prefetch table
+PREFETCH_TAIL: Final = Rule("prefetch-after-end", "has an entry after the one that ends it", Weight.ODD)

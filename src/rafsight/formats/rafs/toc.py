@@ -50,13 +50,14 @@ class Part:
     """SHA-256 of the uncompressed part; of `image.blob`: as stored, with its tar header. Empty without a ToC."""
 
 
-def find_parts(tail: Buffer, blob_size: int, judge: Judge = STRICT) -> tuple[Part, ...]:
+def find_parts(tail: Buffer, blob_size: int, judge: Judge = STRICT, where: str = WHERE) -> tuple[Part, ...]:
     """Find the parts of a blob.
 
     Args:
         tail: the last TAIL_SIZE bytes of the blob, or all of it.
         blob_size: [bytes] of the whole blob.
         judge: told about sizes, ranges and compressions; where it goes on, parts that cannot be are left out.
+        where: what to call the blob.
     Returns: as the ToC lists them; only the bootstrap if it is inlined without a ToC; none if the blob ends otherwise.
     Raises: MalformedImage: there is a ToC, and it is damaged.
     """
@@ -65,24 +66,29 @@ def find_parts(tail: Buffer, blob_size: int, judge: Judge = STRICT) -> tuple[Par
         return ()
     name, size = header
     end = blob_size - layout.TAR_HEADER_SIZE
-    if not judge.holds(size <= end, rules.PART_TOO_LARGE, WHERE, end):
+    if not judge.holds(size <= end, rules.PART_TOO_LARGE, where, end):
         return ()
     if name == TOC:
-        return _read_toc(tail, size, blob_size, judge)
+        return _read_toc(tail, size, blob_size, judge, where)
     if name == BOOTSTRAP:
         part = Part(name=name, offset=end - size, stored_size=size, size=size, compressor=Compressor.NONE, digest=b"")
         return (part,)
     return ()
 
 
-def toc_digest(tail: Buffer) -> bytes:
+def toc_digest(tail: Buffer, where: str = WHERE, blob_size: int = 0) -> bytes:
     """Compute the digest of the ToC at a blob's end, as the blob table has it: of its entries and their tar header.
+
+    Args:
+        tail: as of `find_parts`.
+        where: what to call the blob.
+        blob_size: [bytes] of the blob, to be told where its end is.
 
     Raises: MalformedImage: there is none.
     """
     header = _read_tar_header(tail[-layout.TAR_HEADER_SIZE :])
     if header is None or header[0] != TOC or header[1] + layout.TAR_HEADER_SIZE > len(tail):
-        raise rules.TOC_ABSENT.broken(WHERE, 0)
+        raise rules.TOC_ABSENT.broken(where, blob_size)
     return hashlib.sha256(tail[-header[1] - layout.TAR_HEADER_SIZE :]).digest()
 
 
@@ -109,24 +115,24 @@ def inlined_bootstrap(read: Callable[[int, int], bytes], size: int, limits: Limi
     return content
 
 
-def _read_toc(tail: Buffer, size: int, blob_size: int, judge: Judge) -> tuple[Part, ...]:
+def _read_toc(tail: Buffer, size: int, blob_size: int, judge: Judge, where: str) -> tuple[Part, ...]:
     end = len(tail) - layout.TAR_HEADER_SIZE
     fits = size % layout.TOC_ENTRY.size == 0 and size <= min(end, layout.MAX_TOC_ENTRIES * layout.TOC_ENTRY.size)
-    if not judge.holds(fits, rules.TOC_LENGTH, WHERE, blob_size - layout.TAR_HEADER_SIZE):
+    if not judge.holds(fits, rules.TOC_LENGTH, where, blob_size - layout.TAR_HEADER_SIZE):
         return ()
     rows = layout.TOC_ENTRY.rows(tail, end - size, size // layout.TOC_ENTRY.size, "ToC")
     toc_offset = blob_size - layout.TAR_HEADER_SIZE - size
-    parts = (_read_part(row, toc_offset, judge) for row in rows)
+    parts = (_read_part(row, toc_offset, judge, where) for row in rows)
     return tuple(part for part in parts if part is not None)
 
 
-def _read_part(row: np.void, toc_offset: int, judge: Judge) -> Part | None:
+def _read_part(row: np.void, toc_offset: int, judge: Judge, where: str) -> Part | None:
     name = _text(row["name"].tobytes())
     offset, stored = int(row["offset"]), int(row["compressed_size"])
-    inside = judge.holds(offset + stored <= toc_offset, rules.TOC_OUTSIDE, WHERE, toc_offset, name)
+    inside = judge.holds(offset + stored <= toc_offset, rules.TOC_OUTSIDE, where, toc_offset, name)
     flags = int(row["flags"]) & layout.TOC_COMPRESSION
     compressor = next((compressor for flag, compressor in _COMPRESSORS if flag == flags), None)
-    known = judge.holds(compressor is not None, rules.TOC_COMPRESSION, WHERE, toc_offset, f"{name}: {flags:#x}")
+    known = judge.holds(compressor is not None, rules.TOC_COMPRESSION, where, toc_offset, f"{name}: {flags:#x}")
     if not (inside and known and compressor is not None):
         return None
     return Part(

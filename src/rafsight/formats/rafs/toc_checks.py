@@ -33,10 +33,10 @@ def check_toc(tail: Buffer, blob_size: int, entry: BlobEntry, judge: Judge) -> t
     where = f"end of blob {entry.index}"
     parts: tuple[toc.Part, ...] = ()
     with judge.part(where, blob_size):
-        digest = toc.toc_digest(tail)
+        digest = toc.toc_digest(tail, where, blob_size)
         same = not any(entry.toc_digest) or digest == entry.toc_digest
         judge.holds(same, rules.TOC_DIGEST, where, blob_size, f"its digest is {digest.hex()}")
-        parts = toc.find_parts(tail, blob_size, judge)
+        parts = toc.find_parts(tail, blob_size, judge, where)
         _check_names(parts, where, judge)
         _check_places(parts, entry, where, judge)
     return parts

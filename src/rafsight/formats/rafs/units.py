@@ -205,16 +205,26 @@ def _check_units(units: UnitTable, flags: Words, is_encrypted: Bools, limits: Li
     Returns: the units that break a rule.
     """
     where, size, stored = "chunk", units.decoded_size, units.stored_size
-    # a recorded gzip member is the bound of an estimate (section 8.3): 5 bytes for each 16 KiB, and its ends
-    most = size + (size // 16384) * 5 + 256
     plain_size = np.where(is_encrypted & (size < _MIN_CIPHERTEXT), _PADDED_SIZE, size)
     checks = (
         ((size > 0) & (size <= limits.decoded_size), rules.UNIT_SIZE),
-        ((stored > 0) & (stored <= most), rules.UNIT_STORED),
+        (can_be_stored(stored, size), rules.UNIT_STORED),
         (((flags & np.uint32(ChunkFlag.ENCRYPTED)) != 0) == is_encrypted, rules.UNIT_CIPHER),
         ((units.form != UnitForm.PLAIN) | (stored == plain_size), rules.UNIT_PLAIN),
     )
     return np.concatenate([judge.require(holds, rule, where, units.offset) for holds, rule in checks])
+
+
+def can_be_stored(stored: Offsets, size: Offsets) -> Bools:
+    """Tell of which units the stored size can be: nothing is stored in no bytes, and nothing grows much.
+
+    Args:
+        stored: (n,) [bytes].
+        size: (n,) [bytes] decoded.
+    """
+    # a recorded gzip member is the bound of an estimate (section 8.3): 5 bytes for each 16 KiB, and its ends
+    most = size + (size // 16384) * 5 + 256
+    return (stored > 0) & (stored <= most)
 
 
 def _each(rows: Indexes, units: UnitTable, broken: Indexes) -> Placed:

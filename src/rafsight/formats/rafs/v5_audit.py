@@ -91,7 +91,7 @@ def _audit_prefetch(content: Buffer, table: v5_head.Table, judge: Judge) -> None
     inos = layout.PREFETCH_ENTRY.rows(content, table.offset, count, PREFETCH)["ino"]
     places = table.offset + np.arange(count) * layout.PREFETCH_ENTRY.size
     behind = np.maximum.accumulate(inos == 0)
-    judge.require(~behind | (inos == 0), v5_rules.PREFETCH_TAIL, PREFETCH, places)
+    judge.require(~behind | (inos == 0), shared_rules.PREFETCH_TAIL, PREFETCH, places)
 
 
 def _audit_blobs(content: Buffer, table: v5_head.Table, survey: Survey, judge: Judge) -> None:

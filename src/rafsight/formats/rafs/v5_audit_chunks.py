@@ -4,6 +4,8 @@ This module alone decides what the chunk records of all names of a file have to 
 format stands in `image/validate.py`.
 """
 
+from typing import Final
+
 import numpy as np
 
 from rafsight.formats.judge import Judge
@@ -14,6 +16,9 @@ from rafsight.formats.rafs.v5_inodes import REGULAR
 from rafsight.formats.rafs.v5_survey import Survey
 from rafsight.formats.records import Indexes, ragged
 from rafsight.formats.tables import ChunkFlag
+
+_DIGEST_WORDS: Final = 4
+"""[8 bytes] at the start of a chunk record."""
 
 
 def audit_chunks(survey: Survey, judge: Judge) -> None:
@@ -48,5 +53,10 @@ def _audit_links(survey: Survey, rows: Indexes, slices: Slices, judge: Judge) ->
     group, ordinal = ragged(counts[links])
     mine, other = starts[links][group] + ordinal, starts[source[links]][group] + ordinal
     words = slices.records.view(np.uint64).reshape(len(slices.records), shared.CHUNK_INFO.size // 8)
+    digest, size = words[:, :_DIGEST_WORDS], slices.records["size"]
+    alike = (digest[mine] == digest[other]).all(axis=1) & (size[mine] == size[other])
+    place, inode = slices.place[mine], offset[rows[links]][group]
+    judge.require(alike, v5_rules.LINK_CHUNKS, CHUNKS, place, inode)
+    # a builder that moves the content of one name leaves the old copy to the others
     same = (words[mine] == words[other]).all(axis=1)
-    judge.require(same, v5_rules.LINK_CHUNKS, CHUNKS, slices.place[mine], offset[rows[links]][group])
+    judge.require(same | ~alike, v5_rules.LINK_PLACES, CHUNKS, place, inode)

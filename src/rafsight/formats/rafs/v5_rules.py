@@ -14,7 +14,6 @@ ALGORITHMS: Final = Rule("superblock-algorithms", "does not name one compressor 
 FOREIGN_FLAGS: Final = Rule("superblock-foreign-flags", "has flags that RAFS v5 has no use for", Weight.ODD)
 NO_ENTRIES: Final = Rule("inode-table-empty", "has no entries, not even a root")
 INODE_EXCESS: Final = Rule("inode-count-excess", "counts more inodes than there are entries")
-PREFETCH_TAIL: Final = Rule("prefetch-after-end", "has an entry after the one that ends it", Weight.ODD)
 BLOB_TABLE_SIZE: Final = Rule("blob-table-size", "has a size that is no multiple of 8", Weight.ODD)
 READAHEAD: Final = Rule("blob-readahead", "has a blob whose readahead does not begin at its start", Weight.ODD)
 EXTENDED_ROWS: Final = Rule("extended-blob-table-rows", "has fewer rows than there are blobs")
@@ -41,7 +40,10 @@ INODE_NUMBER: Final = Rule("inode-number", "has an inode number that is none")
 NUMBER_PLACE: Final = Rule("inode-number-place", "has an inode number that is not the index of its first name")
 PARENT_NUMBER: Final = Rule("parent-number", "names another parent than the directory that holds it")
 LINK_DIFFERS: Final = Rule("link-differs", "shares its number with a different file")
-LINK_CHUNKS: Final = Rule("link-chunks", "has other chunk records than another name of the same file")
+LINK_CHUNKS: Final = Rule("link-chunks", "has other chunks than another name of the same file")
+LINK_PLACES: Final = Rule(
+    "link-places", "has its content in another place than under another name of the same file", Weight.ODD
+)
 
 # inode records (1.4)
 INODE_FLAGS: Final = Rule("inode-flags", "has flags that nobody knows", Weight.ODD)

@@ -6,6 +6,8 @@ be. It reads the head again, with a judge that nobody asks: `read` has told abou
 
 from itertools import pairwise
 
+import numpy as np
+
 from rafsight.base.limits import Limits
 from rafsight.formats.judge import Collector, Judge
 from rafsight.formats.rafs import shared_layout as shared
@@ -15,7 +17,15 @@ from rafsight.formats.rafs import v6_rules as rules
 from rafsight.formats.rafs.v6_audit_blobs import audit_blobs, audit_chunk_table, audit_devices
 from rafsight.formats.rafs.v6_audit_directories import audit_directories
 from rafsight.formats.rafs.v6_audit_inodes import audit_inodes
-from rafsight.formats.rafs.v6_volume import BLOB_TABLE, CHUNK_TABLE, DEVICE_TABLE, PREFETCH_TABLE, WHERE, read_volume
+from rafsight.formats.rafs.v6_volume import (
+    BLOB_TABLE,
+    CHUNK_TABLE,
+    DEVICE_TABLE,
+    PREFETCH_TABLE,
+    WHERE,
+    Volume,
+    read_volume,
+)
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import BlobEntry, TreeTables
 
@@ -37,6 +47,7 @@ def audit(bootstrap: Buffer, tables: TreeTables, limits: Limits, judge: Judge) -
     audit_devices(volume, tables.blobs, judge)
     audit_blobs(volume, tables.blobs, judge)
     audit_chunk_table(volume, judge)
+    _audit_prefetch(volume, judge)
     audit_inodes(volume, tables, judge)
     audit_directories(volume, tables, judge)
 
@@ -100,3 +111,11 @@ def _audit_places(tables: TreeTables, head_size: int, size: int, judge: Judge) -
             spans.append((offset, length, where))
     for (offset, length, _), (after, _, where) in pairwise(sorted(spans)):
         judge.holds(offset + length <= after, shared_rules.TABLE_OVERLAP, where, after)
+
+
+def _audit_prefetch(volume: Volume, judge: Judge) -> None:
+    if volume.prefetch_offset:
+        rows = volume.table(layout.PREFETCH_ENTRY, volume.prefetch_offset, volume.prefetch_count, PREFETCH_TABLE)
+        places = volume.prefetch_offset + np.arange(len(rows)) * layout.PREFETCH_ENTRY.size
+        is_end = rows["nid"] == 0
+        judge.require(~np.maximum.accumulate(is_end) | is_end, shared_rules.PREFETCH_TAIL, PREFETCH_TABLE, places)

@@ -42,7 +42,8 @@ def audit_devices(volume: Volume, blobs: tuple[BlobEntry, ...], judge: Judge) ->
             same = blocks == expected or not has_blocks or bool(blobs[index].features & shared.EXTERNAL)
             judge.holds(same, rules.DEVICE_BLOCKS, where, place + 64, f"{blocks}, not {expected}")
         mapped = int(slot["mapped_blkaddr"]) * volume.block_size
-        judge.holds(mapped >= end and mapped % _MAPPING == 0, rules.DEVICE_ADDRESS, where, place + 68)
+        is_free = not mapped or (mapped >= end and mapped % _MAPPING == 0)  # 0: builders before 2.2 mapped nothing
+        judge.holds(is_free, rules.DEVICE_ADDRESS, where, place + 68)
         end = max(end, mapped + blocks * volume.block_size)
         judge.holds(not any(slot["reserved"].tobytes()), shared_rules.RESERVED, where, place + 72)
     if len(slots):

@@ -25,8 +25,6 @@ _KNOWN_FORMAT = _CHUNK_BITS | layout.CHUNK_FORMAT_INDEXES
 _EXTENDED_RESERVED = (6, 2), (48, 8), (56, 8)
 """Places of reserved bytes in an extended inode, and how many there are."""
 _COMPACT_RESERVED = (12, 4), (28, 4)
-_MAX_PATH = 4095
-"""[bytes] what Linux takes as a target."""
 
 
 def audit_inodes(volume: Volume, tables: TreeTables, judge: Judge) -> None:

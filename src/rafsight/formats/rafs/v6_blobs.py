@@ -62,7 +62,7 @@ def _read_blob(volume: Volume, index: int, row: np.void, mapped: int, name: str)
         index=index,
         blob_id=blob_id,
         data_id=blob_id,
-        meta_id=_meta_id(blob_id, features, secret, name) if has_meta else "",
+        meta_id=_meta_id(blob_id, features, secret if is_separate else b"", name) if has_meta else "",
         compressor=compressor_of(int(row["compressor"]), where, place + 76, judge),
         digester=digester_of(int(row["digester"]), where, place + 80, judge),
         cipher=cipher,

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     CommandEntry(name="scan", summary="Find known vulnerabilities in an image."),
     CommandEntry(name="ls", summary="List files of an image."),
     CommandEntry(name="cat", summary="Write files of an image to standard output."),
+    CommandEntry(name="export", summary="Write files of an image to a tar or a folder."),
     CommandEntry(name="find", summary="Find files of an image by name."),
     CommandEntry(name="inspect", summary="Look into an image's metadata."),
     CommandEntry(name="check", summary="Tell whether an image is sound."),

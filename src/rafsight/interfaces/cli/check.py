@@ -67,6 +67,7 @@ def check(
       3   something could not be looked at, and nothing is broken
       65  unsound
       67  no Nydus image
+      68  a file of a kind that this release does not read
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     if output is not None and is_standard_output(output):

@@ -16,7 +16,7 @@ import click
 
 import rafsight
 from rafsight.base.errors import ExitStatus, RafsightError
-from rafsight.interfaces.cli.failure import show_failure
+from rafsight.interfaces.cli.failure import say_error, show_failure
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import Function, registry_options, with_ui
 from rafsight.interfaces.cli.output import flush_output, write_bytes, write_text
@@ -81,8 +81,11 @@ def inspect(
     """Look into the metadata of the image SOURCE: HOST/REPO:TAG, oci:DIR[:TAG] or boot:FILE.
 
     On a terminal a prompt takes requests; Tab completes them, `help` lists them, Ctrl-D leaves. Without a terminal
-    they are read from standard input, one a line, up to its end; no prompt is echoed. A failed one is said on standard
-    error and the next one follows; in JSON, its line is {"error": ...}, so that each request has one line.
+    they are read from standard input, one a line, up to its end; no prompt is echoed; empty lines and those that begin
+    with # are skipped.
+
+    A failed request is said on standard error. With -R, standard output stays empty then, in JSON, too. Of several
+    requests the next one follows; in JSON, the line of a failed one is {"error": ...}, so that each request has one.
 
     \b
     Requests:
@@ -130,19 +133,31 @@ def _open_other(source: str, *, options: "Options", settings: Settings) -> "Iter
 def _converse(inspector: "Inspector", handle: Handle, ui: Ui) -> int:
     from rafsight.interfaces.cli.inspect_prompt import converse
 
-    return converse(inspector, handle, prompt=PROMPT, history_file=ui.cache_dir / "inspect-history", warn=ui.warn)
+    def handle_line(line: bytes) -> ExitStatus | None:
+        return handle(line) if is_request(line) else ExitStatus.OK
+
+    return converse(inspector, handle_line, prompt=PROMPT, history_file=ui.cache_dir / "inspect-history", warn=ui.warn)
 
 
 def _read_requests(handle: Handle) -> int:
     """Answer the requests of standard input; return the status of the first one that failed."""
-    status = ExitStatus.OK
+    status: ExitStatus | None = None
     for line in _lines():
-        if line.strip():
-            done = handle(line)
-            if done is None:
-                break
-            status = status or done
-    return status
+        if not is_request(line):
+            continue
+        done = handle(line)
+        if done is None:
+            return status or ExitStatus.OK
+        status = status or done
+    if status is None and not _is_typed():
+        say_error("there is no request on standard input", "-R REQUEST asks one; `-R help` lists what can be asked.")
+        return ExitStatus.USAGE
+    return status or ExitStatus.OK
+
+
+def is_request(line: bytes) -> bool:
+    """Tell whether a line asks for something: it is not empty, and no comment."""
+    return not line.lstrip().startswith(b"#") if line.strip() else False
 
 
 def _lines() -> Iterator[bytes]:

@@ -15,6 +15,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from rafsight.base.errors import ExitStatus
 from rafsight.base.text import printable
@@ -67,6 +69,7 @@ def converse(
         auto_suggest=AutoSuggestFromHistory(),
         enable_history_search=True,
         enable_suspend=True,
+        output=_output(),
         key_bindings=_keys(),
         bottom_toolbar=lambda: f" {printable(b'/' + inspector.directory)}   Tab completes   help   Ctrl-D leaves",
     )
@@ -79,6 +82,14 @@ def converse(
             return ExitStatus.OK
         if not _answer_all(text, handle):
             return ExitStatus.OK
+
+
+def _output() -> Output:
+    """Return the terminal, which is not asked where its cursor is: those that do not answer would be complained of."""
+    output = create_output()
+    if isinstance(output, Vt100_Output):
+        output.enable_cpr = False
+    return output
 
 
 def _keys() -> KeyBindings:

@@ -25,6 +25,14 @@ class OutputFailed(HostLimit):
     exit_status = ExitStatus.OUTPUT
 
 
+class NoOutputFolder(OutputFailed):
+    """The folder that a result shall go to does not exist."""
+
+    code = "no-output-folder"
+    template = "cannot write {where}: there is no folder {folder}"
+    remedy = "Make the folder first, or check how the path is written."
+
+
 class ReaderGone(Exception):
     """The program that reads standard output has ended; nothing is wrong."""
 
@@ -37,14 +45,19 @@ _NAMED_DESCRIPTORS: Final = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def write_bytes(content: bytes) -> None:
-    """Write to standard output.
+    """Write to standard output, all of it: unbuffered, the system takes a part and says how much.
 
     Raises: ReaderGone, OutputFailed.
     """
     stream = _stdout()
+    rest = memoryview(content)
     try:
         stream.flush()
-        stream.buffer.write(content)
+        while rest:
+            taken = stream.buffer.write(rest) or 0
+            if not taken:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            rest = rest[taken:]
     except OSError as error:
         raise _translated(error, _STANDARD_OUTPUT) from error
 
@@ -177,4 +190,6 @@ def _guarded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir():
+            raise NoOutputFolder(where=str(path), folder=str(path.parent)) from error
         raise OutputFailed(where=str(path), why=error.strerror or str(error)) from error

@@ -28,6 +28,7 @@ class BlobFigures:
     index: int
     blob_id: str
     compressor: str
+    """Of a tar layer as its media type says; empty if that does not tell."""
     layer: LayerPlace | None
     """None if no layer of the manifest holds it, or there is no manifest."""
     usage: BlobUsage
@@ -88,8 +89,8 @@ class LargeEntry:
     kind: str
     stored_size: int
     """[bytes] of the distinct chunks that it uses, as they lie in the blobs."""
-    exclusive_size: int
-    """[bytes] of those that nothing else uses."""
+    exclusive_size: int | None
+    """[bytes] of those that nothing else uses; None if no chunk of the image has a digest."""
     content_size: int
     """[bytes]"""
     file_count: int
@@ -116,14 +117,16 @@ class Dedupe:
     """What an image holds more than once, and what it shares with another one."""
 
     reference: str
+    of_layers: bool
+    """The image is made of tar layers."""
     repeats: Repeats
     other: str
     """The other image's reference; empty if none was given."""
     overlap: Overlap | None
     shared_blobs: tuple[str, ...]
     """Ids of the blobs that both images use."""
-    same_chunk_size: bool
-    """False explains why little is shared: content was cut elsewhere."""
+    same_chunk_size: bool | None
+    """False explains why little is shared: content was cut elsewhere. None if an image is made of tar layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def _blob(blob: BlobFigures) -> dict[str, Any]:
     return {
         "index": blob.index,
         "blob_id": blob.blob_id,
-        "compressor": blob.compressor,
+        "compressor": blob.compressor or None,
         "layer": None if blob.layer is None else blob.layer.index,
         "layer_digest": None if blob.layer is None else blob.layer.digest,
         "original_layer": (blob.layer.original or None) if blob.layer else None,
@@ -51,9 +51,9 @@ def _blob(blob: BlobFigures) -> dict[str, Any]:
 
 def _usage(usage: BlobUsage) -> dict[str, Any]:
     return {
-        "chunks": usage.chunk_count,
-        "known_chunks": usage.known_chunk_count,
-        "used_chunks": usage.used_chunk_count,
+        "chunks": usage.chunk_count if usage.has_chunks else None,
+        "known_chunks": usage.known_chunk_count if usage.has_chunks else None,
+        "used_chunks": usage.used_chunk_count if usage.has_chunks else None,
         "extents": usage.extent_count,
         "files": usage.file_count,
         "data_size": usage.data_size,
@@ -70,7 +70,7 @@ def _sums(usages: Iterable[BlobUsage]) -> dict[str, Any]:
     """Add up what can be added; a file that lies in two blobs would count twice, so files are not."""
     parts = list(usages)
     return {
-        "used_chunks": sum(one.used_chunk_count for one in parts),
+        "used_chunks": sum(one.used_chunk_count for one in parts) if all(one.has_chunks for one in parts) else None,
         "data_size": sum(one.data_size for one in parts),
         "stored_size": sum(one.stored_size for one in parts),
         "unused_size": sum(one.unused_size for one in parts),
@@ -137,6 +137,7 @@ def dedupe(answer: Dedupe) -> dict[str, Any]:
 def _other(answer: Dedupe) -> dict[str, Any]:
     assert answer.overlap is not None
     figures = asdict(answer.overlap)
+    del figures["obstacle"]  # told by the nulls, and by `same_chunk_size`
     return {
         "image": answer.other,
         "same_chunk_size": answer.same_chunk_size,

@@ -18,12 +18,13 @@ from rafsight.reports.inspection.difference_values import (
     EntryChange,
     FieldChange,
     LonelyEntry,
+    Value,
     changed_entries,
     lonely_entries,
     name_of,
     topmost,
 )
-from rafsight.reports.inspection.fact_lines import shown, shown_path
+from rafsight.reports.inspection.fact_lines import moment, shown, shown_path
 from rafsight.reports.inspection.renderer import Sheet
 from rafsight.reports.paint import Line, Style
 
@@ -39,6 +40,8 @@ def difference(answer: ImageDifference, sheet: Sheet) -> Iterator[Line]:
 
 def _sections(answer: ImageDifference, sheet: Sheet) -> Iterator[Line]:
     found = answer.difference
+    if not found.aspects.any() and not len(found.pairs.only_left) and not len(found.pairs.only_right):
+        yield from wrapped("No differences.", sheet, style=Style.BOLD)
     yield from _lonely("Removed", "-", answer.left_tree, found.pairs.only_left, sheet)
     yield from _lonely("Added", "+", answer.right_tree, found.pairs.only_right, sheet)
     changed = found.changed
@@ -87,11 +90,16 @@ def _changed(entry: EntryChange, sheet: Sheet) -> Iterator[Line]:
 
 
 def _values(change: FieldChange, sheet: Sheet) -> str:
-    left, right = (
-        str(value) if not isinstance(value, bytes) else shown(value, sheet.painter) if value else "none"
-        for value in (change.left, change.right)
-    )
+    left, right = (_value(change.field, value, sheet) for value in (change.left, change.right))
     return f"{name_of(change.field)}: {left} -> {right}"
+
+
+def _value(field: Aspect, value: Value, sheet: Sheet) -> str:
+    if not isinstance(value, bytes):
+        return str(value)
+    if field is Aspect.MTIME:
+        return value.decode() + moment(int(value.partition(b".")[0]))
+    return shown(value, sheet.painter) if value else "none"
 
 
 def _more(count: int, sheet: Sheet) -> Iterator[Line]:

@@ -4,6 +4,7 @@ This module alone decides how a name from an image stands in such a text: on one
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rafsight.base.text import escape
@@ -11,6 +12,7 @@ from rafsight.base.units import format_size
 from rafsight.reports.inspection.renderer import Sheet
 from rafsight.reports.paint import Line, Painter, Span, Style, cells, right, wrap
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GAP: Final = "  "
 _LEAST_WIDTH: Final = 24
 """[columns] that a wrapped value gets, however narrow the sheet is."""
@@ -48,10 +50,26 @@ def sized(size: int, unit: str = "") -> str:
     return f"{size}{unit} ({format_size(size)})" if size >= 1000 else f"{size}{unit}"
 
 
-def fact_lines(facts: Iterable[Fact], *, indent: int = 0) -> Iterator[Line]:
-    """Write labels with their values beside them; values are never broken."""
+def moment(seconds: int) -> str:
+    """Say a time in UTC, between parentheses after a blank; nothing about times that no calendar has."""
+    try:
+        found = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return ""
+    return f" ({found:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def fact_lines(facts: Iterable[Fact], *, indent: int = 0, room: int = 0) -> Iterator[Line]:
+    """Write labels with their values beside them; values are never broken.
+
+    Args:
+        facts: labels and values.
+        indent: [columns] before the labels.
+        room: [columns] that labels take at least, so that several blocks are aligned.
+    """
     rows = list(facts)
     width = max((cells(label) for label, _ in rows), default=0)
+    width = max(width, room)
     for label, value in rows:
         yield (Span(" " * indent), Span(label, Style.DIM), Span(" " * (width - cells(label)) + _GAP + value))
 

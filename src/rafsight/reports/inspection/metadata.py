@@ -23,13 +23,14 @@ class Stats:
 
     format: str
     """`RAFS v5`, `RAFS v6`, `OCI layers`."""
-    version: int
+    version: int | None
+    """None for layers, which have no superblock; so the chunk size and the flags."""
     inode_count: int
     """As the superblock counts: RAFS v5 counts inodes, RAFS v6 directory entries."""
-    chunk_size: int
+    chunk_size: int | None
     """[bytes]"""
     root_ino: int
-    flag_names: tuple[str, ...]
+    flag_names: tuple[str, ...] | None
     blob_table: TablePlace | None
     """None where the format has no such table; so the next two."""
     prefetch_table: TablePlace | None
@@ -40,18 +41,18 @@ class Stats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuperblockFacts:
-    """Every number of the superblock."""
+    """Every number of the superblock; None is what layers do not have."""
 
     format: str
-    version: int
-    chunk_size: int
+    version: int | None
+    chunk_size: int | None
     """[bytes]"""
-    flags: int
-    flag_names: tuple[str, ...]
+    flags: int | None
+    flag_names: tuple[str, ...] | None
     inode_count: int
     root_ino: int
     blob_count: int
-    prefetch_count: int
+    prefetch_count: int | None
     fields: tuple[tuple[str, int], ...]
     """Every other stored number, by its name in the format reference, in file order."""
     texts: tuple[tuple[str, str], ...] = ()
@@ -64,9 +65,12 @@ class BlobFacts:
 
     index: int
     blob_id: str
+    has_chunks: bool
+    """False for a tar layer: only what precedes this, `compressor` and `compressed_size` mean anything then."""
     is_placeholder: bool
     """True if the table holds a placeholder, as the bootstrap lies in the blob itself; `blob_id` is the real one."""
     compressor: str
+    """Of a tar layer as its media type says; empty if that does not tell."""
     digester: str
     cipher: str
     features: int
@@ -129,17 +133,17 @@ class ChunkFacts:
     """One chunk in its place in a file; sizes and offsets in bytes."""
 
     file_offset: int
-    number: int
-    """Ordinal of the chunk in its blob."""
-    compressed_offset: int
+    number: int | None
+    """Ordinal of the chunk in its blob; None, as the next two, for a file in a tar layer, which has no chunks."""
+    compressed_offset: int | None
     """0 for chunks in a batch, and so their compressed size: the blob's chunk-info array knows where they lie."""
-    compressed_size: int
+    compressed_size: int | None
     decompressed_offset: int
     decompressed_size: int
     blob_index: int
     blob_id: str
     digest: bytes
-    """All zeros where the format has none."""
+    """All zeros where the format has none; empty for a file in a tar layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

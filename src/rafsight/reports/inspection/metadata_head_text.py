@@ -13,45 +13,53 @@ from rafsight.reports.inspection.renderer import Sheet
 from rafsight.reports.paint import Line, Span, Style
 
 _NONE: Final = "none"
+_BITS: Final = ("magic", "checksum", "feature_")
+"""How names of stored fields begin that are bits rather than numbers."""
 _ROOM: Final = 32
 """[columns] that labels of a superblock or blob take at most."""
 
 
 def stats(answer: Stats, sheet: Sheet) -> Iterator[Line]:
     """Write the image in numbers."""
-    count = f", {answer.prefetch_count} entries" if answer.prefetch_table else ""
-    yield from fact_lines(
-        [
-            ("Format", answer.format),
-            ("Version", str(answer.version)),
-            ("Inodes count", str(answer.inode_count)),
-            ("Chunk size", _binary(answer.chunk_size)),
-            ("Root inode", str(answer.root_ino)),
+    facts = [
+        ("Format", answer.format),
+        *_known("Version", answer.version),
+        ("Inodes count", str(answer.inode_count)),
+        *_sized("Chunk size", answer.chunk_size),
+        ("Root inode", str(answer.root_ino)),
+    ]
+    if answer.flag_names is not None:
+        count = f", {answer.prefetch_count} entries" if answer.prefetch_table else ""
+        facts += [
             *_words("Flags", answer.flag_names, sheet),
             ("Blob table", _place(answer.blob_table)),
             ("Prefetch table", _place(answer.prefetch_table) + count),
             ("Chunk table", _place(answer.chunk_table)),
         ]
-    )
+    yield from fact_lines(facts)
 
 
 def superblock(answer: SuperblockFacts, sheet: Sheet) -> Iterator[Line]:
-    """Write every number of the superblock; the last ones stand under their names in the format reference."""
+    """Write every number of the superblock: what it means, then what is stored, by its name in the format reference."""
+    flags = [] if answer.flags is None else [("Flags", f"{answer.flags:#x}")]
     yield from fact_lines(
         [
             ("Format", answer.format),
-            ("Version", str(answer.version)),
-            ("Chunk size", _binary(answer.chunk_size)),
-            ("Flags", f"{answer.flags:#x}"),
-            *_words("", answer.flag_names, sheet),
+            *_known("Version", answer.version),
+            *_sized("Chunk size", answer.chunk_size),
+            *flags,
+            *([] if answer.flag_names is None else _words("", answer.flag_names, sheet)),
             ("Inodes count", str(answer.inode_count)),
             ("Root inode", str(answer.root_ino)),
-            ("Blobs", str(answer.blob_count)),
-            ("Prefetch entries", str(answer.prefetch_count)),
-            *((name, _number(value)) for name, value in answer.fields),
-            *((name, value or "-") for name, value in answer.texts),
+            ("Blobs" if flags else "Layers", str(answer.blob_count)),
+            *_known("Prefetch entries", answer.prefetch_count),
         ]
     )
+    if flags:
+        yield ()
+        yield (Span("Stored fields", Style.BOLD),)
+        stored = [(name, _stored(name, value)) for name, value in answer.fields]
+        yield from fact_lines([*stored, *((name, value or "-") for name, value in answer.texts)], indent=2)
 
 
 def blobs(answer: BlobList, sheet: Sheet) -> Iterator[Line]:
@@ -62,7 +70,18 @@ def blobs(answer: BlobList, sheet: Sheet) -> Iterator[Line]:
         if blob.index:
             yield ()
         yield (Span(f"Blob {blob.index}  ", Style.DIM), Span(blob.blob_id, Style.BOLD))
-        yield from fact_lines([*_blob(blob, sheet), *_parts(blob)], indent=2)
+        facts = [*_blob(blob, sheet), *_parts(blob)] if blob.has_chunks else _layer(blob)
+        yield from fact_lines(facts, indent=2)
+
+
+def _layer(blob: BlobFacts) -> list[Fact]:
+    """Tell what a tar layer has; it has no chunks, nor anything that serves them."""
+    return [
+        ("Blob index", str(blob.index)),
+        ("Blob id", blob.blob_id),
+        ("Blob size", sized(blob.compressed_size)),
+        ("Compressor", blob.compressor or "-"),
+    ]
 
 
 def _blob(blob: BlobFacts, sheet: Sheet) -> list[Fact]:
@@ -107,11 +126,21 @@ def _words(label: str, words: Sequence[str], sheet: Sheet) -> list[Fact]:
 
 
 def _place(table: TablePlace | None) -> str:
-    return _NONE if table is None else f"at {_number(table.offset)}, {sized(table.size, ' bytes')}"
+    return _NONE if table is None else f"at {table.offset}, {sized(table.size, ' bytes')}"
 
 
-def _number(value: int) -> str:
-    return f"{value:#x} ({value})" if value > 9 else str(value)
+def _stored(name: str, value: int) -> str:
+    """Write bits in hexadecimal, all else in plain digits."""
+    is_bits = value > 9 and name.startswith(_BITS)
+    return f"{value:#x} ({value})" if is_bits else str(value)
+
+
+def _known(label: str, value: int | None) -> list[Fact]:
+    return [] if value is None else [(label, str(value))]
+
+
+def _sized(label: str, size: int | None) -> list[Fact]:
+    return [] if size is None else [(label, _binary(size))]
 
 
 def _binary(size: int) -> str:

@@ -45,7 +45,7 @@ def superblock(answer: SuperblockFacts) -> dict[str, Any]:
         "version": answer.version,
         "chunk_size": answer.chunk_size,
         "flags": answer.flags,
-        "flag_names": list(answer.flag_names),
+        "flag_names": None if answer.flag_names is None else list(answer.flag_names),
         "inode_count": answer.inode_count,
         "root_inode": answer.root_ino,
         "blob_count": answer.blob_count,
@@ -61,9 +61,9 @@ def blobs(answer: BlobList) -> list[dict[str, Any]]:
         {
             "blob_id": blob.blob_id,
             "compressed_size": blob.compressed_size,
-            "decompressed_size": blob.uncompressed_size,
-            "readahead_offset": blob.prefetch_offset,
-            "readahead_size": blob.prefetch_size,
+            "decompressed_size": blob.uncompressed_size if blob.has_chunks else None,
+            "readahead_offset": blob.prefetch_offset if blob.has_chunks else None,
+            "readahead_size": blob.prefetch_size if blob.has_chunks else None,
         }
         for blob in answer.blobs
     ]
@@ -158,7 +158,7 @@ def _chunk(chunk: ChunkFacts) -> dict[str, Any]:
         "decompressed_offset": chunk.decompressed_offset,
         "blob_index": chunk.blob_index,
         "blob_id": chunk.blob_id,
-        "chunk_id": chunk.digest.hex(),
+        "chunk_id": chunk.digest.hex() or None,
     }
 
 

@@ -4,12 +4,11 @@ This module alone decides how an entry and its chunks look. Every fact of the pe
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from stat import filemode
 from typing import Final
 
-from rafsight.reports.inspection.fact_lines import Fact, fact_lines, shown, shown_path, sized, table_lines
+from rafsight.reports.inspection.fact_lines import Fact, fact_lines, moment, shown, shown_path, sized, table_lines
 from rafsight.reports.inspection.metadata import (
     ChunkFacts,
     ChunkUses,
@@ -24,15 +23,18 @@ from rafsight.reports.inspection.metadata_json import sign_of
 from rafsight.reports.inspection.renderer import Sheet
 from rafsight.reports.paint import Line, Painter, Span, Style, right, styled
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INODE_WIDTH: Final = 8
+_LABEL_WIDTH: Final = len("Inode number")
+"""[columns] of the longest label of an entry's attributes."""
 _STYLES: Final = {"directory": Style.BOLD, "symlink": Style.UNKNOWN}
 _CHUNK_HEADINGS: Final = ("File offset", "Chunk", "Compressed", "Size", "Decompressed", "Size", "Chunk id")
 _NOT_THERE: Final = "no such inode in the image"
 
 
 def listing(answer: Listing, sheet: Sheet) -> Iterator[Line]:
-    """Write a line for each entry: sign, inode number, name."""
+    """Write a line for each entry: sign, inode number, name; or that a search found none."""
+    if answer.has_paths and not answer.entries:
+        yield (Span("Nothing found."),)
     for entry in answer.entries:
         name = shown_path(entry.name, sheet.painter) if answer.has_paths else shown(entry.name, sheet.painter)
         yield (
@@ -49,11 +51,17 @@ def entry(answer: EntryFacts, sheet: Sheet) -> Iterator[Line]:
 
 def inode(answer: InodeFacts, sheet: Sheet) -> Iterator[Line]:
     """Write the names of an inode, each with what is found there, and then what they share."""
+    shared = _content(answer.content, sheet.painter)
+    is_one = len(answer.names) == 1
     for name in answer.names:
         yield (Span(shown_path(name.path, sheet.painter), Style.BOLD),)
-        yield from fact_lines(_attributes(name, sheet.painter)[1:], indent=2)
-        yield ()
-    yield from fact_lines(_content(answer.content, sheet.painter))
+        facts = _attributes(name, sheet.painter)[1:]
+        yield from fact_lines([*facts, *shared] if is_one else facts, indent=2)
+        if not is_one:
+            yield ()
+    if not is_one:
+        yield (Span("All names share", Style.BOLD),)
+        yield from fact_lines(shared, indent=2, room=_LABEL_WIDTH)
     yield from _chunks(answer.content.chunks)
 
 
@@ -93,11 +101,11 @@ def _attributes(entry: EntryAttributes, painter: Painter) -> list[Fact]:
         ("Size", sized(entry.size)),
         ("Parent", f"{entry.parent_ino}"),
         ("Mode", f"0x{entry.mode:04X}"),
-        ("Permissions", f"{entry.mode:o} ({filemode(entry.mode)})"),
+        ("Permissions", f"{filemode(entry.mode)} ({entry.mode:o})"),
         ("Links", str(entry.nlink)),
         ("UID", str(entry.uid)),
         ("GID", str(entry.gid)),
-        ("Modified", f"{entry.mtime}{_moment(entry.mtime)}"),
+        ("Modified", f"{entry.mtime}{moment(entry.mtime)}"),
         ("Nanoseconds", str(entry.mtime_nsec)),
         ("Blocks", str(entry.blocks)),
     ]
@@ -116,7 +124,12 @@ def _content(content: InodeContent, painter: Painter) -> list[Fact]:
 
 
 def _chunks(chunks: Sequence[ChunkFacts] | None) -> Iterator[Line]:
-    if chunks is not None:
+    if chunks and chunks[0].compressed_offset is None:
+        yield from styled(["Chunks: none, the content lies in a tar layer"], Style.DIM)
+        for chunk in chunks:
+            place = f"  at {chunk.decompressed_offset} of the decompressed layer"
+            yield (Span(f"  Blob {chunk.blob_index}  ", Style.DIM), Span(chunk.blob_id), Span(place))
+    elif chunks is not None:
         yield from styled([f"Chunks: {len(chunks)}" if chunks else "Chunks: none"], Style.DIM)
         yield from _chunk_tables(chunks)
 
@@ -138,12 +151,3 @@ def _chunk_row(chunk: ChunkFacts) -> tuple[str, ...]:
         str(chunk.decompressed_size),
         chunk.digest.hex() if any(chunk.digest) else "none",
     )
-
-
-def _moment(seconds: int) -> str:
-    """Say a time in UTC; nothing about times that no calendar has."""
-    try:
-        moment = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        return ""
-    return f" ({moment:%Y-%m-%d %H:%M:%S} UTC)"

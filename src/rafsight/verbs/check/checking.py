@@ -8,36 +8,41 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from rafsight.access.backend import Backend
 from rafsight.access.bootstrap import BootstrapParts
 from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
 from rafsight.access.fetch import threads
+from rafsight.access.home_blob import find_home, names_itself
 from rafsight.access.objects import fetch_document
-from rafsight.access.options import Options
+from rafsight.access.options import Offline, Options
+from rafsight.access.patience import PatientBackend
 from rafsight.access.source_layers import compare_with_source
-from rafsight.base.errors import ImageFault
+from rafsight.base.errors import CallerError, HostLimit, ImageFault, RegistryFault
 from rafsight.base.events import Listener, silent
 from rafsight.base.limits import Limits
 from rafsight.formats.oci.platform import parse_platform
-from rafsight.formats.oci.reference import parse_reference
+from rafsight.formats.oci.reference import RegistryReference, parse_reference
 from rafsight.formats.oci.soundness import check_runtime
 from rafsight.image.tree import ImageTree
 from rafsight.reports.check_summary import verdict_of
 from rafsight.reports.soundness import Checked, CheckReport, Step, Unchecked
-from rafsight.verbs.check.nydus import NO_TABLES, NydusCheck
+from rafsight.verbs.check.nydus import NO_TABLES, NydusCheck, raise_refusal
 from rafsight.verbs.check.objects import Surroundings
 from rafsight.verbs.check.plain import PlainCheck
 from rafsight.verbs.check.selection import Chosen, Selection, Selector
 from rafsight.verbs.check.steps import TITLES, Log, only_fault
 
 _NYDUS: Final = "Nydus image"
+_BARE: Final = "RAFS bootstrap"
 _PLAIN: Final = "OCI half"
 _NO_SOURCE: Final = "not asked for: --source names what the image was made from"
 _NO_MANIFEST: Final = "there is no manifest to go on from"
 _ALL: Final = tuple(TITLES)
 _PLAIN_STEPS: Final = ("config", "blobs", "chunks")
+_HEX_SIZE: Final = 64
 
 
 def check_reference(
@@ -57,18 +62,27 @@ def check_reference(
         options: how to reach both.
         listener: told about long work.
     Raises: CallerError; RegistryFault: the place cannot be reached, or has nothing of that name; NotNydus, NotAnImage,
-        NoMatchingPlatform, UnsupportedFormat, EncryptedLayer: there is nothing to check.
+        NoMatchingPlatform, UnsupportedFormat, EncryptedLayer, and of a file NotABootstrap, UnsupportedImage: there is
+        nothing to check.
     Cost: manifest, config, bootstrap, a request for each blob and its chunk-info; with `chunks` all blobs, with
         `source` all layers of that.
     """
     options = options or Options()
-    if source is not None:
-        parse_reference(source)  # before anything is fetched
+    if source is not None:  # before anything is fetched
+        parsed = parse_reference(source)
+        if options.offline and isinstance(parsed, RegistryReference):
+            raise Offline(reference=source)
     began, clock = datetime.now(UTC), time.monotonic()
     meter = Meter()
     with connect(reference, options, meter) as place:
         check = _Check(
-            reference=reference, place=place, options=options, listener=listener, with_chunks=chunks, source=source
+            reference=reference,
+            place=place,
+            backend=PatientBackend(place.backend),
+            options=options,
+            listener=listener,
+            with_chunks=chunks,
+            source=source,
         )
         images, index_digest = check.run()
     return CheckReport(
@@ -88,6 +102,8 @@ class _Check:
 
     reference: str
     place: Source
+    backend: Backend
+    """Of the place."""
     options: Options
     listener: Listener
     with_chunks: bool
@@ -98,7 +114,7 @@ class _Check:
         """Check all there is; return the images, and the digest of the index that was named."""
         limits = Limits()
         around = Surroundings(
-            backend=self.place.backend,
+            backend=self.backend,
             limits=limits,
             connections=self.options.connections,
             listener=self.listener,
@@ -106,15 +122,12 @@ class _Check:
         )
         nydus = NydusCheck(around=around)
         if self.place.bootstrap is not None:
-            self.place.backend.meter.count(needed=len(self.place.bootstrap))
-            with_blobs = self.options.blob_dir is not None
-            nydus.check_bare(self.place.bootstrap, self.place.bootstrap_name, with_blobs=with_blobs)
-            self._compare(nydus)
-            return (_checked(_NYDUS, nydus, None),), ""
+            self._bare(nydus, self.place.bootstrap)
+            return (_checked(_BARE, nydus, None),), ""
         cache = Cache(None)
         selector = Selector(
             reference=self.reference,
-            fetch=lambda name: fetch_document(self.place.backend, name, cache),
+            fetch=lambda name: fetch_document(self.backend, name, cache),
             platform=parse_platform(self.options.platform),
             limits=limits,
         )
@@ -132,6 +145,24 @@ class _Check:
             step = Step(name="manifest", title=TITLES["manifest"], unchecked=(left,))
             images.append(_unreadable(_PLAIN, step, _PLAIN_STEPS))
         return tuple(images), selection.index.digest if selection.index else ""
+
+    def _bare(self, nydus: NydusCheck, bootstrap: bytes) -> None:
+        """Check a bootstrap that is a file.
+
+        Raises: NotABootstrap, UnsupportedImage: nothing can be said of it.
+        """
+        self.backend.meter.count(needed=len(bootstrap))
+        name, folder = self.place.bootstrap_name, self.options.blob_dir
+        nameless, limits = "", nydus.around.limits
+        is_absent = folder is not None and len(name) != _HEX_SIZE and not (folder / name).exists()
+        if folder is not None and is_absent and names_itself(bootstrap, name, limits):
+            home = find_home(bootstrap, folder, limits, self.backend.meter)
+            name, nameless = (home, "") if home else (name, name)
+        nydus.check_file(bootstrap, name)
+        if nydus.tables is None:
+            raise_refusal(nydus.steps.done[-1], self.reference)
+        nydus.check_blobs_of_file(with_blobs=folder is not None, nameless=nameless)
+        self._compare(nydus)
 
     def _nydus(self, selection: Selection, nydus: NydusCheck) -> Checked:
         if selection.nydus is None:
@@ -157,15 +188,16 @@ class _Check:
         tree = ImageTree(nydus.tables, limits)
         parts = BootstrapParts(bootstrap=b"", metas=nydus.metas)
         with threads(self.options.connections, name="rafsight-fetch") as pool:
-            contents = Contents(tree, self.place.backend, parts, pool, limits)
+            contents = Contents(tree, self.backend, parts, pool, limits)
             try:
                 found = compare_with_source(
                     tree, source, options=self.options, listener=self.listener, judge=log.judge, read=contents.read
                 )
-            except ImageFault as error:  # of the source, not of the image
-                log.leave(f"source {source}", str(error))
+            except (CallerError, RegistryFault, ImageFault, HostLimit) as error:  # of the source, not of the image
+                log.leave("the source", str(error))
                 return
         log.facts += found.facts
+        log.remark = found.remark
         for subject, why in found.unchecked:
             log.leave(subject, why)
         self.source_cost = found.cost

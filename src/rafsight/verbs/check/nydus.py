@@ -4,7 +4,7 @@ This module alone decides in which order they are taken, and which of them have 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,16 +15,18 @@ from rafsight.access.fetch import blob_name
 from rafsight.access.layers import LayerProgress
 from rafsight.access.soundness import check_chunk_info, check_chunks, check_presence
 from rafsight.base.events import Finished, Started
-from rafsight.formats.judge import Fault
+from rafsight.formats.judge import Collector, Fault, Weight
 from rafsight.formats.oci import rules, soundness
 from rafsight.formats.oci.classify import NydusManifest
 from rafsight.formats.oci.config import ImageConfig
 from rafsight.formats.rafs.blob_sizes import expected_files, is_archive
-from rafsight.formats.rafs.codec import check_bootstrap
+from rafsight.formats.rafs.codec import NO_RAFS, check_bootstrap
+from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import BlobEntry, TreeTables
 from rafsight.image.tree import ImageTree
 from rafsight.image.validate import check_tables
+from rafsight.reports.soundness import Step
 from rafsight.verbs.check.objects import Surroundings, check_config, check_manifest
 from rafsight.verbs.check.selection import Chosen
 from rafsight.verbs.check.steps import Log, Steps
@@ -32,6 +34,11 @@ from rafsight.verbs.check.steps import Log, Steps
 NOT_ASKED: Final = "not asked for: --chunks reads and verifies every byte"
 NO_TABLES: Final = "the metadata could not be read"
 NO_BOOTSTRAP: Final = "there is no bootstrap to look at"
+_NAMELESS: Final = (
+    "the bootstrap was taken out of its blob, whose name it does not know: check boot:BLOBFILE, the blob itself"
+)
+_NONE: Final = "this kind of image has none"
+_NO_BLOBS: Final = "the image has no blobs"
 _OPERATION: Final = "bootstrap"
 
 
@@ -45,6 +52,7 @@ class NydusCheck:
     tables: TreeTables | None = None
     metas: Mapping[str, Buffer] = field(default_factory=dict)
     """Bundled chunk-info arrays, by the hex digest of their blob."""
+    _nameless: str = ""
 
     def check(self, chosen: Chosen) -> None:
         """Take all steps of an image that has a manifest."""
@@ -62,17 +70,26 @@ class NydusCheck:
         self._metadata(bootstrap, "", found)
         self._content(found)
 
-    def check_bare(self, bootstrap: bytes, name: str, *, with_blobs: bool) -> None:
-        """Take the steps that a bootstrap without a manifest has.
+    def check_file(self, bootstrap: bytes, name: str) -> None:
+        """Take the steps that a bootstrap without a manifest has, up to its metadata.
 
         Args:
             bootstrap: the file.
             name: blob id that stands for the placeholder of inlined bootstraps.
-            with_blobs: its blobs lie in a folder that was named.
         """
         why = "a bootstrap alone has none"
         self.steps.skip(("manifest", "config", "bootstrap"), why)
         self._metadata(bootstrap, name, None)
+
+    def check_blobs_of_file(self, *, with_blobs: bool, nameless: str) -> None:
+        """Look at the blobs of a bootstrap without a manifest.
+
+        Args:
+            with_blobs: they lie in a folder that was named.
+            nameless: what the blob table calls the blob that the bootstrap was taken out of, if nobody knows which file
+                that is; else empty.
+        """
+        self._nameless = nameless
         if with_blobs:
             self._content(None)
         else:
@@ -130,11 +147,14 @@ class NydusCheck:
                 if found is not None:
                     soundness.check_fs_version(found, tables.superblock.version, log.judge)
                 log.facts[:0] = _counts(tables)
-                log.judge.faults[:] = with_paths(log.judge.faults, ImageTree(tables, self.around.limits))
+                find_paths(log.judge, ImageTree(tables, self.around.limits))
 
     def _content(self, found: NydusManifest | None) -> None:
         """Take the steps that ask the place for more than the bootstrap."""
-        around, tables = self.around, self.tables
+        tables = self.tables
+        if found is None and tables is not None and not tables.blobs:
+            self.steps.skip(("blobs", "chunk-info", "chunks"), _NO_BLOBS)
+            return
         with self.steps.step("blobs") as log:
             self._blobs(found, log)
         if tables is None:
@@ -145,6 +165,18 @@ class NydusCheck:
         if outside:
             self.steps.skip(("chunk-info", "chunks"), "the blobs lie outside the registry")
             return
+        if self._nameless:
+            self.steps.skip(("chunk-info", "chunks"), "the name of a blob is not known")
+            return
+        if not any(blob.meta_id for blob in tables.blobs):
+            self.steps.skip(("chunk-info",), _NONE if tables.blobs else _NO_BLOBS)
+        else:
+            arrays = self._chunk_info(tables)
+        self._chunks(tables, arrays, is_bare=found is None)
+
+    def _chunk_info(self, tables: TreeTables) -> Mapping[int, Buffer]:
+        """Compare what blobs say about themselves with the bootstrap; return the arrays that could be read."""
+        around, arrays = self.around, dict[int, Buffer]()
         with self.steps.step("chunk-info") as log:
             examined = check_chunk_info(
                 around.backend,
@@ -156,9 +188,16 @@ class NydusCheck:
                 listener=around.listener,
             )
             log.take(examined)
-            arrays = examined.metas
+            arrays |= examined.metas
+        return arrays
+
+    def _chunks(self, tables: TreeTables, arrays: Mapping[int, Buffer], *, is_bare: bool) -> None:
+        around = self.around
         if not around.with_chunks:
             self.steps.skip(("chunks",), NOT_ASKED)
+            return
+        if not tables.blobs:
+            self.steps.skip(("chunks",), _NO_BLOBS)
             return
         with self.steps.step("chunks") as log:
             examined = check_chunks(
@@ -167,7 +206,7 @@ class NydusCheck:
                 arrays,
                 log.judge,
                 limits=around.limits,
-                is_bare=found is None,
+                is_bare=is_bare,
                 connections=around.connections,
                 listener=around.listener,
             )
@@ -182,6 +221,9 @@ class NydusCheck:
         if found is not None:
             _check_listed(found, blobs, log)
         known = {found.manifest.config.digest, found.bootstrap_layer.digest} if found else set()
+        if self._nameless:
+            log.leave("the blob that holds the bootstrap", _NAMELESS)
+            known = {blob_name(self._nameless)}
         examined = check_presence(
             self.around.backend,
             blobs,
@@ -192,6 +234,23 @@ class NydusCheck:
             listener=self.around.listener,
         )
         log.take(examined)
+
+
+def raise_refusal(metadata: Step, reference: str) -> None:
+    """Refuse a file of which nothing could be read, if nothing is wrong with it but that it is not known here.
+
+    Args:
+        metadata: the step that could not read it.
+        reference: of the file.
+    Raises: NotABootstrap: it is no RAFS. UnsupportedImage: it is of a kind that this release does not read.
+    """
+    faults = metadata.faults
+    if not faults or any(fault.rule.weight is not Weight.UNKNOWN for fault in faults):
+        return
+    fault = faults[0]
+    if fault.rule is NO_RAFS:
+        raise NotABootstrap(name=reference, what=f"it {fault.rule.says}")
+    raise fault.rule.broken(fault.where, fault.offset, fault.detail)
 
 
 def _check_listed(found: NydusManifest, blobs: tuple[BlobEntry, ...], log: Log) -> None:
@@ -223,21 +282,21 @@ def _counts(tables: TreeTables) -> list[tuple[str, int]]:
     return [("inodes", inodes), ("chunks", len(tables.chunks.number)), ("blobs", len(tables.blobs))]
 
 
-def with_paths(faults: list[Fault], tree: ImageTree) -> list[Fault]:
+def find_paths(judge: Collector, tree: ImageTree) -> None:
     """Add paths to faults that belong to an inode which entered the tree.
 
     Cost: sorts the inodes once, if any fault belongs to one.
     """
     offsets = tree.entries.inode_offset
-    if offsets is None or not len(offsets) or all(fault.inode < 0 for fault in faults):
-        return faults
+    if offsets is None or not len(offsets) or all(fault.inode < 0 for fault in judge.faults):
+        return
     order = np.argsort(offsets, kind="stable")
     sorted_offsets = offsets[order]
 
-    def path_of(fault: Fault) -> Fault:
+    def path_of(fault: Fault) -> bytes | None:
         place = int(np.searchsorted(sorted_offsets, fault.inode))
-        if fault.path is not None or fault.inode < 0 or place == len(order) or sorted_offsets[place] != fault.inode:
-            return fault
-        return replace(fault, path=tree.path(int(order[place])))
+        if fault.inode < 0 or place == len(order) or sorted_offsets[place] != fault.inode:
+            return None
+        return tree.path(int(order[place]))
 
-    return [path_of(fault) for fault in faults]
+    judge.find_paths(path_of)

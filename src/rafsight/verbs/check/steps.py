@@ -37,6 +37,7 @@ class Log:
     judge: Collector = field(default_factory=Collector)
     unchecked: list[Unchecked] = field(default_factory=list)
     facts: list[tuple[str, int]] = field(default_factory=list)
+    remark: str = ""
 
     def leave(self, subject: str, why: str) -> None:
         """Say that something could not be looked at."""
@@ -85,6 +86,7 @@ def _finished(log: Log, seconds: float) -> Step:
         counts=tuple(sorted((code, count) for code, count in log.judge.counts.items() if count)),
         unchecked=tuple(log.unchecked),
         facts=tuple(log.facts),
+        remark=log.remark,
         seconds=seconds,
     )
 

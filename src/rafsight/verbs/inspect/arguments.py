@@ -26,6 +26,17 @@ class WrongArguments(CallerError):
     exit_status = ExitStatus.USAGE
 
 
+class UnknownOption(CallerError):
+    """A word begins with a dash, and is neither an option of the command nor a file."""
+
+    code = "unknown-option"
+    template = "`{command}` has no option {word}"
+    remedy = (
+        "`help {command}` says what it takes; a name that begins with a dash is written ./{word}, in a pattern [-]."
+    )
+    exit_status = ExitStatus.USAGE
+
+
 class MalformedNumber(CallerError):
     """A word is no number where one is needed."""
 
@@ -128,6 +139,20 @@ def bind(command: Command, words: Sequence[bytes]) -> Words:
         problem = "takes no more words than that" if command.arguments else "takes no words"
         raise WrongArguments(command=command.name, usage=command.usage, problem=problem)
     return tuple(bound)
+
+
+def unknown_options(command: Command, words: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the words that look like options and are none of the command's; where numbers are needed there are none.
+
+    Args:
+        command: the command.
+        words: what follows its name.
+    """
+    kinds = {argument.kind for argument in command.arguments}
+    if Kind.NUMBER in kinds:
+        return  # a dash is a mistake in the number, and said to be one
+    flags = {argument.name.encode() for argument in command.arguments if argument.kind is Kind.FLAG}
+    yield from (word for word in words if word.startswith(b"-") and len(word) > 1 and word not in flags)
 
 
 def next_arguments(command: Command, words: Sequence[bytes]) -> Iterator[Argument]:

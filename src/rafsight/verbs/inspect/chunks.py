@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rafsight.access.session import Image
 from rafsight.base.errors import CallerError, ExitStatus
+from rafsight.formats.rafs.blob_sizes import has_chunks
 from rafsight.formats.tables import BlobEntry, TreeTables
 from rafsight.image.tree import ImageTree
 from rafsight.reports.inspection.metadata import ChunkFacts, ChunkUse, ChunkUses
@@ -31,6 +32,15 @@ class NoSuchBlob(CallerError):
     exit_status = ExitStatus.NOT_FOUND
 
 
+class NoChunks(CallerError):
+    """The question is about chunks, and the image is made of tar layers."""
+
+    code = "no-chunks"
+    template = "the image is made of tar layers, and layers have no chunks"
+    remedy = "`stat` tells in which layer a file lies, `layers` describes them; a Nydus image has chunks."
+    exit_status = ExitStatus.NOT_FOUND
+
+
 def find_chunks(image: Image, offset: int, blob: str | None = None) -> ChunkUses:
     """Find all files that use chunks at a place of a blob.
 
@@ -38,11 +48,14 @@ def find_chunks(image: Image, offset: int, blob: str | None = None) -> ChunkUses
         image: the open image.
         offset: [bytes] compressed offset, as the chunk table has it; chunks in batches have 0 there.
         blob: only of this blob: its id, its index, or the beginning of its id. None looks at all blobs.
-    Raises: NoSuchBlob, TooManyPaths.
+    Raises: NoSuchBlob, NoChunks, TooManyPaths.
     Cost: no request. One pass over the columns of chunks, extents and entries.
     """
+    blobs = image.head.blobs
+    if blobs and not any(map(has_chunks, blobs)):
+        raise NoChunks
     tree = image.tree
-    chosen = None if blob is None else find_blob(image.head.blobs, blob)
+    chosen = None if blob is None else find_blob(blobs, blob)
     extents = _extents_at(tree.tables, offset, chosen)
     owners = _owners(tree, extents)
     kept = owners >= 0
@@ -85,7 +98,7 @@ def describe_chunks(tree: ImageTree, extents: _Indexes) -> tuple[ChunkFacts, ...
     tables = tree.tables
     chunks = tables.chunks
     rows = tables.extents.chunk[extents]
-    digests = chunks.digest[rows].tobytes()
+    digests, in_chunks = chunks.digest[rows].tobytes(), [has_chunks(blob) for blob in tables.blobs]
     columns = (
         tables.extents.file_offset[extents].tolist(),
         chunks.number[rows].tolist(),
@@ -98,14 +111,14 @@ def describe_chunks(tree: ImageTree, extents: _Indexes) -> tuple[ChunkFacts, ...
     return tuple(
         ChunkFacts(
             file_offset=file_offset,
-            number=number,
-            compressed_offset=compressed_offset,
-            compressed_size=compressed_size,
+            number=number if in_chunks[blob_index] else None,
+            compressed_offset=compressed_offset if in_chunks[blob_index] else None,
+            compressed_size=compressed_size if in_chunks[blob_index] else None,
             decompressed_offset=decompressed_offset,
             decompressed_size=decompressed_size,
             blob_index=blob_index,
             blob_id=tables.blobs[blob_index].blob_id,
-            digest=digests[32 * index : 32 * index + 32],
+            digest=digests[32 * index : 32 * index + 32] if in_chunks[blob_index] else b"",
         )
         for index, (
             file_offset,

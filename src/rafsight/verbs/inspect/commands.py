@@ -236,7 +236,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         name="find",
         summary="Find files by name.",
         arguments=(Argument(name="PATTERN", kind=Kind.PATTERN), _optional("PATH", Kind.DIRECTORY)),
-        details="PATTERN is a shell glob, compared with the last part of a path, or with all of it if it has a slash.",
+        details="PATTERN is a shell glob, compared with the last part of a path, or with all of it if it has a slash. "
+        r"Outside of '...', \xNN is a byte and \uNNNN a character: find *\xff*, find 'a b*'. [*] is an asterisk.",
         run=_find,
     ),
     Command(

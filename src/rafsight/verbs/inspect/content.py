@@ -8,9 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from rafsight.access.session import Image
+from rafsight.formats.oci.media_types import compression_of
+from rafsight.formats.rafs.blob_sizes import has_chunks
 from rafsight.formats.records import Indexes
 from rafsight.formats.tables import BlobEntry
-from rafsight.image.chunk_identity import identify_chunks
+from rafsight.image.chunk_identity import identify_chunks, knows_content
 from rafsight.image.difference import compare_trees
 from rafsight.image.tree import ImageTree
 from rafsight.image.usage import BlobUsage, find_extents, measure_overlap, measure_repeats, measure_usage
@@ -71,15 +73,17 @@ def _figures(
     blobs: Iterable[BlobEntry], usage: Iterable[BlobUsage], layers: Iterable[MappedLayer]
 ) -> tuple[BlobFigures, ...]:
     places: dict[int, LayerPlace] = {}
+    compressions: dict[int, str] = {}
     for layer in layers:
         if layer.blob_index is not None:
             place = LayerPlace(index=layer.index, digest=layer.descriptor.digest, original=layer.original)
             places.setdefault(layer.blob_index, place)
+            compressions.setdefault(layer.blob_index, compression_of(layer.descriptor.media_type))
     return tuple(
         BlobFigures(
             index=blob.index,
             blob_id=blob.blob_id,
-            compressor=blob.compressor.name.lower(),
+            compressor=blob.compressor.name.lower() if has_chunks(blob) else compressions.get(blob.index, ""),
             layer=places.get(blob.index),
             usage=figures,
         )
@@ -102,26 +106,27 @@ def list_largest(image: Image, count: int, row: int) -> Largest:
     below = weights.below[1:] if tree.is_directory(row) else weights.below
     is_directory = (tree.entries.mode[below] & np.uint32(0o170000)) == np.uint32(0o040000)
     directories = below[is_directory]
+    is_known = knows_content(tree.tables)
     return Largest(
-        total=_large_entry(tree, weights, row),
-        files=_take(tree, weights, below[~is_directory & (weights.files[below] > 0)], count),
-        directories=_take(tree, weights, directories, count),
+        total=_large_entry(tree, weights, row, is_known=is_known),
+        files=_take(tree, weights, below[~is_directory & (weights.files[below] > 0)], count, is_known=is_known),
+        directories=_take(tree, weights, directories, count, is_known=is_known),
         directory_count=len(directories),
     )
 
 
-def _take(tree: ImageTree, weights: Weights, rows: Indexes, count: int) -> tuple[LargeEntry, ...]:
+def _take(tree: ImageTree, weights: Weights, rows: Indexes, count: int, *, is_known: bool) -> tuple[LargeEntry, ...]:
     """Take the largest by stored size, then by content, then in path order."""
     order = np.lexsort((-weights.content[rows], -weights.used[rows]))[:count]
-    return tuple(_large_entry(tree, weights, row) for row in rows[order].tolist())
+    return tuple(_large_entry(tree, weights, row, is_known=is_known) for row in rows[order].tolist())
 
 
-def _large_entry(tree: ImageTree, weights: Weights, row: int) -> LargeEntry:
+def _large_entry(tree: ImageTree, weights: Weights, row: int, *, is_known: bool) -> LargeEntry:
     return LargeEntry(
         path=tree.path(row),
         kind=tree.kind(row),
         stored_size=int(weights.used[row]),
-        exclusive_size=int(weights.exclusive[row]),
+        exclusive_size=int(weights.exclusive[row]) if is_known else None,
         content_size=int(weights.content[row]),
         file_count=int(weights.files[row]),
         is_exact=bool(weights.is_exact[row]),
@@ -136,18 +141,21 @@ def find_shared(image: Image, other: Image | None) -> Dedupe:
     """
     tables = image.tree.tables
     shared_blobs: tuple[str, ...] = ()
+    same_chunk_size: bool | None = True
     if other is None:
         (identity,) = identify_chunks((tables,))
-        overlap, same_chunk_size = None, True
+        overlap = None
     else:
         others = other.tree.tables
         identity, other_identity = identify_chunks((tables, others))
         overlap = measure_overlap(tables, others, identity, other_identity)
         theirs = set(_used_blobs(other.tree))
         shared_blobs = tuple(sorted(set(_used_blobs(image.tree)) & theirs))
-        same_chunk_size = tables.superblock.chunk_size == others.superblock.chunk_size
+        sizes = tables.superblock.chunk_size, others.superblock.chunk_size
+        same_chunk_size = sizes[0] == sizes[1] if all(sizes) else None
     return Dedupe(
         reference=image.identity.reference,
+        of_layers=not all(map(has_chunks, tables.blobs)),
         repeats=measure_repeats(tables, identity),
         other="" if other is None else other.identity.reference,
         overlap=overlap,

@@ -6,7 +6,8 @@ This module asks for nothing but `image.head`: no inode is read for it.
 from typing import Final
 
 from rafsight.access.session import Image
-from rafsight.formats.rafs.blob_sizes import data_size_at_most
+from rafsight.formats.oci.media_types import compression_of
+from rafsight.formats.rafs.blob_sizes import data_size_at_most, has_chunks
 from rafsight.formats.tables import BlobEntry, Superblock
 from rafsight.reports.inspection.metadata import BlobFacts, BlobList, Stats, SuperblockFacts, TablePlace
 
@@ -18,14 +19,14 @@ _ELSEWHERE: Final = frozenset({"SEPARATE", "EXTERNAL"})
 def read_stats(image: Image) -> Stats:
     """Read the numbers of the superblock that say how large an image is, and where its tables lie."""
     superblock = image.head.superblock
-    fields = dict(superblock.fields)
+    fields, is_stored = dict(superblock.fields), superblock.chunk_size > 0
     return Stats(
         format=superblock.format,
-        version=superblock.version,
+        version=superblock.version if is_stored else None,
         inode_count=superblock.inode_count,
-        chunk_size=superblock.chunk_size,
+        chunk_size=superblock.chunk_size if is_stored else None,
         root_ino=superblock.root_ino,
-        flag_names=superblock.flag_names,
+        flag_names=superblock.flag_names if is_stored else None,
         blob_table=_table(fields, "blob_table", fields.get("blob_table_size")),
         prefetch_table=_table(fields, "prefetch_table", _prefetch_size(superblock)),
         prefetch_count=_prefetch_size(superblock) // _PREFETCH_ENTRY_SIZE,
@@ -36,16 +37,17 @@ def read_stats(image: Image) -> Stats:
 def read_superblock(image: Image) -> SuperblockFacts:
     """Read every number of the superblock."""
     superblock = image.head.superblock
+    is_stored = superblock.chunk_size > 0  # layers have no superblock
     return SuperblockFacts(
         format=superblock.format,
-        version=superblock.version,
-        chunk_size=superblock.chunk_size,
-        flags=superblock.flags,
-        flag_names=superblock.flag_names,
+        version=superblock.version if is_stored else None,
+        chunk_size=superblock.chunk_size if is_stored else None,
+        flags=superblock.flags if is_stored else None,
+        flag_names=superblock.flag_names if is_stored else None,
         inode_count=superblock.inode_count,
         root_ino=superblock.root_ino,
         blob_count=len(image.head.blobs),
-        prefetch_count=_prefetch_size(superblock) // _PREFETCH_ENTRY_SIZE,
+        prefetch_count=_prefetch_size(superblock) // _PREFETCH_ENTRY_SIZE if is_stored else None,
         fields=superblock.fields,
         texts=superblock.texts,
     )
@@ -53,7 +55,15 @@ def read_superblock(image: Image) -> SuperblockFacts:
 
 def list_blobs(image: Image) -> BlobList:
     """Read the blob table."""
-    return BlobList(blobs=tuple(_describe(blob) for blob in image.head.blobs))
+    return BlobList(blobs=tuple(_describe(blob, _compressor(image, blob)) for blob in image.head.blobs))
+
+
+def _compressor(image: Image, blob: BlobEntry) -> str:
+    """Name what a blob is compressed with: a layer says it in the manifest, at the same place."""
+    classified = image.identity.classified
+    if has_chunks(blob) or classified is None:
+        return blob.compressor.name.lower()
+    return compression_of(classified.manifest.layers[blob.index].media_type)
 
 
 def _table(fields: dict[str, int], name: str, size: int | None) -> TablePlace | None:
@@ -67,12 +77,13 @@ def _prefetch_size(superblock: Superblock) -> int:
     return fields.get("prefetch_table_size", fields.get("prefetch_table_entries", 0) * _PREFETCH_ENTRY_SIZE)
 
 
-def _describe(blob: BlobEntry) -> BlobFacts:
+def _describe(blob: BlobEntry, compressor: str) -> BlobFacts:
     return BlobFacts(
         index=blob.index,
         blob_id=blob.blob_id,
+        has_chunks=has_chunks(blob),
         is_placeholder="INLINED_FS_META" in blob.feature_names and _ELSEWHERE.isdisjoint(blob.feature_names),
-        compressor=blob.compressor.name.lower(),
+        compressor=compressor,
         digester=blob.digester.name.lower(),
         cipher=blob.cipher.name.lower(),
         features=blob.features,

@@ -11,8 +11,16 @@ from typing import Final
 
 from rafsight.access.session import Image
 from rafsight.base.errors import CallerError, ExitStatus, RafsightError
-from rafsight.image.tree import ImageTree, require_kind
-from rafsight.verbs.inspect.arguments import Argument, Kind, bind, next_arguments
+from rafsight.image.tree import ImageTree, NoSuchPath, TooManyLinks, WrongKind, require_kind
+from rafsight.verbs.inspect.arguments import (
+    Argument,
+    Command,
+    Kind,
+    UnknownOption,
+    bind,
+    next_arguments,
+    unknown_options,
+)
 from rafsight.verbs.inspect.commands import COMMANDS, find_command
 from rafsight.verbs.inspect.requests import quote, scan, split
 
@@ -24,6 +32,11 @@ _LEADS_TO: Final = {
     Kind.FILE: frozenset({"directory", "file"}),
 }
 """Which kinds of entries complete a word, links followed; none for all."""
+
+
+_NAMED_BY_PATHS: Final = frozenset({*_LEADS_TO, Kind.PATTERN})
+_SHOWS_PATHS: Final = "`ls` shows what there is; paths are relative to the current directory."
+_SHOWS_KIND: Final = "`stat` shows what it is, `ls` what is beside it."
 
 
 class EmptyRequest(CallerError):
@@ -93,7 +106,32 @@ class Inspector:
         if not words:
             raise EmptyRequest
         command = find_command(words[0])
-        return command.run(self, bind(command, words[1:]))
+        try:
+            self._refuse_options(command, words[1:])
+            return command.run(self, bind(command, words[1:]))
+        except NoSuchPath as error:
+            error.advise(_SHOWS_PATHS)
+            raise
+        except WrongKind as error:
+            error.advise(_SHOWS_KIND)
+            raise
+
+    def _refuse_options(self, command: Command, words: Sequence[bytes]) -> None:
+        """Refuse what looks like an option, but for the name of a file.
+
+        Raises: UnknownOption.
+        """
+        takes_paths = any(argument.kind in _NAMED_BY_PATHS for argument in command.arguments)
+        for word in unknown_options(command, words):
+            if not (takes_paths and self._exists(word)):
+                raise UnknownOption(command=command.name, word=word)
+
+    def _exists(self, path: bytes) -> bool:
+        try:
+            self.resolve(path, follow=False)
+        except (NoSuchPath, TooManyLinks):
+            return False
+        return True
 
     def resolve(self, path: bytes, *, follow: bool) -> int:
         """Return the row of a path, absolute or from the current directory.
