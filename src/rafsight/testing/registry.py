@@ -110,6 +110,10 @@ class Registry:
             self._server.idle.wait_for(lambda: self._server.busy == 0, timeout=_SETTLE)
             return tuple(self._server.log)
 
+    def wait_for_hang(self, timeout: float = 30.0) -> bool:
+        """Wait until a request hangs (`Mischief.hang`); False if none does in time [s]."""
+        return self._server.hanging.wait(timeout)
+
     def forget(self) -> None:
         """Empty the log."""
         with self._server.idle:
@@ -170,6 +174,7 @@ class _Server(ThreadingHTTPServer):
         """Calls that are being answered."""
         self.log: list[Served] = []
         self.closing = Event()
+        self.hanging = Event()
         self._seen: dict[int, int] = {}
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -267,6 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(plan.latency)
         mischief = self.server.mischief_for(call) or Mischief()
         if mischief.hang:
+            self.server.hanging.set()
             self.server.closing.wait(mischief.hang)
         if mischief.hang_up or mischief.raw:
             self.close_connection = True

@@ -36,10 +36,14 @@ def small(*entries, **options):
 # what this release does not read
 
 
+def test_an_erofs_image_without_rafs_is_no_bootstrap():
+    with pytest.raises(NotABootstrap, match="without the RAFS extension"):
+        read(patched("v6-none", 1024 + 8, bytes(4)))
+
+
 @pytest.mark.parametrize(
     ("offset", "replacement", "what"),
     [
-        (1024 + 8, bytes(4), "without the RAFS extension"),
         (1024 + 80, struct.pack("<I", 0xD), "EROFS features .*0xd"),
         (1024 + 12, b"\x0d", "block size"),
         (1024 + 13, b"\1", "longer superblock"),

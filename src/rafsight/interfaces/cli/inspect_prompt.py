@@ -4,7 +4,9 @@ This module alone decides what keys do. It imports prompt_toolkit, so it is impo
 before.
 """
 
+import os
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from rafsight.base.errors import ExitStatus
 from rafsight.base.text import printable
 from rafsight.interfaces.cli.inspect_history import RequestHistory
+from rafsight.interfaces.cli.output import flush_output
 
 if TYPE_CHECKING:
     from rafsight import Inspector
@@ -73,15 +76,22 @@ def converse(
         key_bindings=_keys(),
         bottom_toolbar=lambda: f" {printable(b'/' + inspector.directory)}   Tab completes   help   Ctrl-D leaves",
     )
+    was_interrupted = False
     while True:
         try:
             text = session.prompt()
         except KeyboardInterrupt:
             continue  # an empty line, as shells have it
         except EOFError:
-            return ExitStatus.OK
-        if not _answer_all(text, handle):
-            return ExitStatus.OK
+            break
+        outcome = _answer_all(text, handle)
+        was_interrupted |= outcome is _Outcome.INTERRUPTED
+        if outcome is _Outcome.LEAVE:
+            break
+    if was_interrupted:  # its threads may still wait for a registry, and the interpreter would wait for them
+        flush_output()
+        os._exit(ExitStatus.OK)
+    return ExitStatus.OK
 
 
 def _output() -> Output:
@@ -114,13 +124,20 @@ def _complete(event: KeyPressEvent) -> None:
         buffer.start_completion()
 
 
-def _answer_all(text: str, handle: Callable[[bytes], ExitStatus | None]) -> bool:
-    """Answer the requests of a text, one a line (pasted ones are several); False if the user wants to leave."""
+class _Outcome(Enum):
+    GO_ON = auto()
+    LEAVE = auto()
+    INTERRUPTED = auto()
+
+
+def _answer_all(text: str, handle: Callable[[bytes], ExitStatus | None]) -> _Outcome:
+    """Answer the requests of a text, one a line (pasted ones are several)."""
     try:
-        return all(handle(_typed(line)) is not None for line in text.split("\n") if line.strip())
+        is_done = all(handle(_typed(line)) is not None for line in text.split("\n") if line.strip())
     except KeyboardInterrupt:  # of an answer that takes too long
         click.echo(err=True)
-        return True
+        return _Outcome.INTERRUPTED
+    return _Outcome.GO_ON if is_done else _Outcome.LEAVE
 
 
 def _history(file: Path, warn: Callable[[str], None]) -> History:
