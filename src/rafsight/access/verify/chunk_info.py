@@ -68,7 +68,8 @@ def check_chunk_info(
         limits: what to accept.
         connections: how many requests at a time.
         listener: told about progress (operation `chunk-info`, unit `blobs`).
-    Returns: facts `arrays`, `tables of contents`, `digest arrays`; `metas` for `check_chunks`.
+    Returns: facts `arrays`, `tables of contents`, `digest arrays`; `metas` for `check_chunks`, of the blobs that
+            need theirs.
     Cost: one to four small requests a blob, none for blobs without such parts.
     """
     step, room = _Step(tables=tables, judge=judge, limits=limits), limits.bootstrap_size
@@ -157,7 +158,8 @@ class _Step:
             self.judge.holds(same, rules.META_COPIES, where, entry.meta_offset, entry.meta_id)
         for expanded in (own, copied):
             if expanded is not None and check_blob_meta(expanded, entry, self.tables.chunks, self.judge, self.limits):
-                self.metas[entry.index] = expanded
+                if entry.needs_meta:  # the others can be placed without, and arrays are large
+                    self.metas[entry.index] = expanded
                 self.arrays += 1
                 break
         if fetched.tail:
