@@ -10,7 +10,7 @@ from typing import Any, Final
 from rafsight._version import __version__
 from rafsight.formats.judge import Fault, Weight
 from rafsight.reports.check_summary import all_steps, count_places, outcome_of
-from rafsight.reports.inspection.renderer import named
+from rafsight.reports.names import named
 from rafsight.reports.soundness import Checked, CheckReport, Step
 
 SCHEMA_VERSION: Final = 1

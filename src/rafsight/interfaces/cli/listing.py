@@ -4,7 +4,6 @@ This module alone decides how a file is shown. Names are bytes from strangers: o
 would need them, so that no byte of them acts on the terminal; in a pipe they are what they are.
 """
 
-import base64
 import json
 import stat
 import time
@@ -13,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from rafsight.base.units import KiB
+from rafsight.reports.names import named
 
 if TYPE_CHECKING:
     from rafsight import FileEntry
@@ -191,7 +191,7 @@ def in_blocks(lines: Iterable[str]) -> Iterator[str]:
 def describe(entry: "FileEntry") -> dict[str, Any]:
     """Return what JSON says about a file; bytes that are not UTF-8 stand in `*_b64`, too."""
     described: dict[str, Any] = {
-        **_named("path", b"/" + entry.path),
+        **named("path", b"/" + entry.path),
         "type": entry.kind,
         "mode": f"{stat.S_IMODE(entry.mode):04o}",
         "nlink": entry.nlink,
@@ -204,12 +204,5 @@ def describe(entry: "FileEntry") -> dict[str, Any]:
     if entry.kind in ("char", "block"):
         described |= {"major": entry.device[0], "minor": entry.device[1]}
     if entry.target is not None:
-        described |= _named("target", entry.target)
+        described |= named("target", entry.target)
     return described
-
-
-def _named(key: str, value: bytes) -> dict[str, str]:
-    try:
-        return {key: value.decode()}
-    except UnicodeDecodeError:
-        return {key: value.decode("utf-8", "replace"), f"{key}_b64": base64.b64encode(value).decode()}

@@ -29,7 +29,7 @@ from rafsight.reports.inspection.difference_values import (
     name_of,
     paths_of,
 )
-from rafsight.reports.inspection.renderer import named
+from rafsight.reports.names import named
 
 
 def blob_use(answer: BlobUse) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rafsight.reports.inspection.metadata import (
     Stats,
     SuperblockFacts,
 )
-from rafsight.reports.inspection.renderer import named
+from rafsight.reports.names import named
 
 _SIGNS: Final = {"file": "-", "directory": "d", "symlink": "l"}
 

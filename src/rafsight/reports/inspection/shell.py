@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rafsight.base.text import escape
-from rafsight.reports.inspection.renderer import Renderer, Sheet, named
+from rafsight.reports.inspection.renderer import Renderer, Sheet
+from rafsight.reports.names import named
 from rafsight.reports.paint import Line, Span, Style, beside, styled, wrap
 
 _LEAST_SUMMARY: Final = 24
