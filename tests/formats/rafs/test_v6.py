@@ -449,3 +449,12 @@ def test_a_key_never_names_a_file():
     (blob,) = read(bytes(content)).blobs
     assert blob.key == bytes(content[table + 168 : table + 200])
     assert blob.key.hex() != blob.meta_id
+
+
+@pytest.mark.parametrize("name", ["v6-enc", "v6-enc-batch-inline"])
+def test_keys_are_in_no_repr(name):
+    (blob,) = read(images.bootstrap(name)).blobs
+    assert any(blob.key)
+    for secret in (blob.key, blob.iv):
+        assert repr(secret) not in repr(blob)
+        assert secret.hex() not in repr(blob)
