@@ -12,8 +12,10 @@ Buffer = bytes | memoryview
 
 KEY_SIZE: Final = 32
 TWEAK_SIZE: Final = 16
-_BLOCK: Final = 16
-_PADDED_SIZE: Final = 18
+BLOCK_SIZE: Final = 16
+"""[bytes] Shorter units are padded."""
+PADDED_SIZE: Final = 18
+"""[bytes] that such a unit takes."""
 _PADDED_END: Final = b"\x78\x90"
 MAX_UNIT_SIZE: Final = 16 << 20
 """[bytes] XTS is defined for at most 2^20 blocks with one tweak."""
@@ -35,10 +37,10 @@ def decrypt_unit(stored: Buffer, key: bytes, iv: bytes) -> bytes:
 
     if len(key) != KEY_SIZE or len(iv) != TWEAK_SIZE or key[:16] == key[16:]:
         raise MalformedImage(where="encrypted blob", what="the key is not one of AES-128-XTS", offset=0)
-    if not _BLOCK <= len(stored) <= MAX_UNIT_SIZE:
+    if not BLOCK_SIZE <= len(stored) <= MAX_UNIT_SIZE:
         raise MalformedImage(where="encrypted unit", what=f"cannot have {len(stored)} bytes", offset=0)
     decryptor = Cipher(algorithms.AES(key), modes.XTS(iv)).decryptor()
     content = decryptor.update(bytes(stored)) + decryptor.finalize()
-    if len(content) == _PADDED_SIZE and content.endswith(_PADDED_END) and 1 <= content[_BLOCK - 1] <= _BLOCK:
-        return content[: _BLOCK - content[_BLOCK - 1]]
+    if len(content) == PADDED_SIZE and content.endswith(_PADDED_END) and 1 <= content[BLOCK_SIZE - 1] <= BLOCK_SIZE:
+        return content[: BLOCK_SIZE - content[BLOCK_SIZE - 1]]
     return content

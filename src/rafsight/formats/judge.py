@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from rafsight.base.errors import ImageFault
-from rafsight.formats.rafs.faults import UnsupportedImage
+from rafsight.formats.rafs.faults import NotABootstrap, UnsupportedImage
 from rafsight.formats.records import Bools, Indexes
 from rafsight.formats.tables import MalformedImage, Offsets
 
@@ -51,6 +51,8 @@ class Rule:
     weight: Weight = Weight.BROKEN
     advice: str = ""
     """What to do about it, as a sentence without its full stop, where that is known."""
+    is_foreign: bool = False
+    """What breaks it is of another format altogether."""
 
     def broken(self, where: str, offset: int, detail: str = "") -> ImageFault:
         """Make the error of a strict reader.
@@ -61,6 +63,9 @@ class Rule:
             detail: more about this one place.
         """
         what = f"{self.says} ({detail})" if detail else self.says
+        if self.is_foreign:
+            foreign = f"it {what}"
+            return NotABootstrap(name="the file", what=foreign, where=where, rule=self, offset=offset, detail=detail)
         if self.weight is Weight.UNKNOWN:
             return UnsupportedImage(where=where, what=what, rule=self, offset=offset, detail=detail)
         return MalformedImage(where=where, what=what, offset=offset, rule=self, detail=detail)

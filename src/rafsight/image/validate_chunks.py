@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from rafsight.formats.cipher import BLOCK_SIZE, PADDED_SIZE
 from rafsight.formats.judge import Judge, Rule
 from rafsight.formats.rafs import blob_rules
 from rafsight.formats.rafs import blob_sizes as sizes
@@ -23,9 +24,6 @@ from rafsight.image.chunk_users import ChunkUsers
 CHUNK: Final = "chunk"
 FILE: Final = "file"
 _NO_BOUND: Final = 1 << 62
-_PADDED_SIZE: Final = 18
-"""[bytes] that an encrypted chunk of less than 16 takes."""
-_CIPHER_BLOCK: Final = 16
 
 
 def check_extents(tables: TreeTables, path: Callable[[int], bytes], judge: Judge) -> None:
@@ -150,15 +148,15 @@ def _check_sizes(chunks: _Chunks) -> None:
     table = chunks.table
     chunks.require(table.size > 0, rules.CHUNK_EMPTY)
     chunks.require(~chunks.in_chunks | (table.size <= chunks.numbers(_chunk_size)), rules.CHUNK_TOO_LONG)
-    padded = chunks.is_encrypted & (table.size < _CIPHER_BLOCK)
-    plain_size = np.where(padded, _PADDED_SIZE, table.size)
+    padded = chunks.is_encrypted & (table.size < BLOCK_SIZE)
+    plain_size = np.where(padded, PADDED_SIZE, table.size)
     is_compressed = chunks.has(ChunkFlag.COMPRESSED)
     plain = ~chunks.has_place | is_compressed | (table.compressed_size == plain_size)
     chunks.require(plain, rules.CHUNK_PLAIN)
     nowhere = ~chunks.has_place | _of_blobs(chunks.blobs, sizes.is_foreign)[table.blob_index]
     chunks.require(nowhere | can_be_stored(table.compressed_size, table.size), blob_rules.UNIT_STORED)
     # members of an archive are as large as they are, and what is short is padded before it is encrypted
-    padded |= chunks.is_encrypted & (table.compressed_size == _PADDED_SIZE)
+    padded |= chunks.is_encrypted & (table.compressed_size == PADDED_SIZE)
     free = ~chunks.has_place | padded | _of_blobs(chunks.blobs, _is_gzip)[table.blob_index]
     chunks.require(free | ~is_compressed | (table.compressed_size < table.size), rules.CHUNK_GROWN)
 

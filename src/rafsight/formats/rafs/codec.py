@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from rafsight.base.limits import Limits
 from rafsight.formats.judge import STRICT, Judge
-from rafsight.formats.rafs import v5, v6, v6_rules
+from rafsight.formats.rafs import v5, v6
 from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import Head, MalformedImage, TreeTables
@@ -51,8 +51,6 @@ class Codec(Protocol):
         ...
 
 
-NO_RAFS: Final = v6_rules.NOT_RAFS
-"""What a file breaks that is a file system, and not one of RAFS."""
 CODECS: Final[tuple[Codec, ...]] = (v6, v5)
 
 
@@ -68,8 +66,8 @@ def read_bootstrap(content: Buffer, *, name: str, limits: Limits) -> TreeTables:
         content: the whole file; the tables point into it.
         name: blob id that stands for the placeholder of inlined bootstraps (the file name up to its first dot).
         limits: what to accept.
-    Raises: NotABootstrap: it begins like none. MalformedImage: it is damaged. UnsupportedImage: RAFS v4, EROFS without
-        RAFS, features that nobody knows.
+    Raises: NotABootstrap: it begins like none, or is an EROFS image of another kind. MalformedImage: it is damaged.
+        UnsupportedImage: RAFS v4, features that nobody knows.
     Cost: linear in inodes and chunks, by columns: about a microsecond for each inode.
     """
     codec, content = _codec_of(content, name, limits)

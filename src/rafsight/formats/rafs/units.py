@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from rafsight.base.limits import Limits
+from rafsight.formats.cipher import BLOCK_SIZE, PADDED_SIZE
 from rafsight.formats.judge import STRICT, Judge
 from rafsight.formats.rafs import blob_rules as rules
 from rafsight.formats.rafs.blob_meta import BlobMeta
@@ -26,8 +27,6 @@ from rafsight.formats.tables import (
     Words,
 )
 
-_MIN_CIPHERTEXT: Final = 16
-_PADDED_SIZE: Final = 18
 _LOW_HALF: Final = np.uint64(0xFFFF_FFFF)
 _MAX_DICTIONARY: Final = 32768
 _MAX_OFFSET: Final = 1 << 40
@@ -205,7 +204,7 @@ def _check_units(units: UnitTable, flags: Words, is_encrypted: Bools, limits: Li
     Returns: the units that break a rule.
     """
     where, size, stored = "chunk", units.decoded_size, units.stored_size
-    plain_size = np.where(is_encrypted & (size < _MIN_CIPHERTEXT), _PADDED_SIZE, size)
+    plain_size = np.where(is_encrypted & (size < BLOCK_SIZE), PADDED_SIZE, size)
     checks = (
         ((size > 0) & (size <= limits.decoded_size), rules.UNIT_SIZE),
         (can_be_stored(stored, size), rules.UNIT_STORED),

@@ -8,7 +8,7 @@ from typing import Final
 from rafsight.formats.judge import Rule, Weight
 
 # superblocks: what the reader needs
-NOT_RAFS: Final = Rule("not-rafs", "is an EROFS image without the RAFS extension", Weight.UNKNOWN)
+NOT_RAFS: Final = Rule("not-rafs", "is an EROFS image without the RAFS extension", Weight.UNKNOWN, is_foreign=True)
 FEATURE_WORD: Final = Rule("erofs-features", "has EROFS features that RAFS does not use", Weight.UNKNOWN)
 BLOCK_SIZE: Final = Rule("block-size", "has a block size that is neither 4096 nor 512", Weight.UNKNOWN)
 LONGER_SUPERBLOCK: Final = Rule("superblock-slots", "has a longer superblock", Weight.UNKNOWN)

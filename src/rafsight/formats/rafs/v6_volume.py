@@ -16,7 +16,6 @@ from rafsight.formats.judge import Judge
 from rafsight.formats.rafs import shared_layout, shared_rules
 from rafsight.formats.rafs import v6_layout as layout
 from rafsight.formats.rafs import v6_rules as rules
-from rafsight.formats.rafs.faults import NotABootstrap
 from rafsight.formats.rafs.words import check_chunk_size, check_flags, flag_names
 from rafsight.formats.records import Bools, Buffer, Long, Record, octets_of
 from rafsight.formats.tables import Octets, Offsets, Superblock
@@ -146,8 +145,6 @@ def read_volume(content: Buffer, limits: Limits, judge: Judge) -> Volume:
 def _check_features(erofs: dict[str, int], judge: Judge) -> None:
     """Look at what an EROFS image uses; without RAFS, or with another block size, nothing can be read."""
     if not erofs["feature_compat"] & layout.COMPATIBLE_RAFS:
-        if judge.is_strict:
-            raise NotABootstrap(name="the file", what=rules.NOT_RAFS.says.removeprefix("is "), rule=rules.NOT_RAFS)
         raise rules.NOT_RAFS.broken(WHERE, _EROFS + 8)
     if erofs["feature_incompat"] != layout.INCOMPATIBLE:
         raise rules.FEATURE_WORD.broken(WHERE, _EROFS + 80, f"{erofs['feature_incompat']:#x}")

@@ -160,7 +160,7 @@ class _Check:
             name, nameless = (home, "") if home else (name, name)
         nydus.check_file(bootstrap, name)
         if nydus.tables is None:
-            raise_refusal(nydus.steps.done[-1], self.reference)
+            raise_refusal(nydus.steps.done[-1])
         nydus.check_blobs_of_file(with_blobs=folder is not None, nameless=nameless)
         self._compare(nydus)
 

@@ -20,8 +20,7 @@ from rafsight.formats.oci import rules, soundness
 from rafsight.formats.oci.classify import NydusManifest
 from rafsight.formats.oci.config import ImageConfig
 from rafsight.formats.rafs.blob_sizes import expected_files, is_archive
-from rafsight.formats.rafs.codec import NO_RAFS, check_bootstrap
-from rafsight.formats.rafs.faults import NotABootstrap
+from rafsight.formats.rafs.codec import check_bootstrap
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import BlobEntry, TreeTables
 from rafsight.image.tree import ImageTree
@@ -236,20 +235,17 @@ class NydusCheck:
         log.take(examined)
 
 
-def raise_refusal(metadata: Step, reference: str) -> None:
+def raise_refusal(metadata: Step) -> None:
     """Refuse a file of which nothing could be read, if nothing is wrong with it but that it is not known here.
 
     Args:
         metadata: the step that could not read it.
-        reference: of the file.
     Raises: NotABootstrap: it is no RAFS. UnsupportedImage: it is of a kind that this release does not read.
     """
     faults = metadata.faults
     if not faults or any(fault.rule.weight is not Weight.UNKNOWN for fault in faults):
         return
     fault = faults[0]
-    if fault.rule is NO_RAFS:
-        raise NotABootstrap(name=reference, what=f"it {fault.rule.says}")
     raise fault.rule.broken(fault.where, fault.offset, fault.detail)
 
 
