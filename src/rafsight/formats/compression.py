@@ -61,6 +61,38 @@ class Decoder:
             raise _damaged(Compressor.ZSTD, str(error)) from None
 
 
+class Encoder:
+    """What makes the stored form of chunks. Not thread-safe: keep one for each thread."""
+
+    __slots__ = ("_zstd", "compressor")
+
+    def __init__(self, compressor: Compressor, level: int = 3) -> None:
+        """Choose.
+
+        Args:
+            compressor: NONE, LZ4_BLOCK or ZSTD: what images are made with.
+            level: of zstd.
+        """
+        self.compressor = compressor
+        self._zstd = _zstd_compressor(level) if compressor is Compressor.ZSTD else None
+
+    def compress(self, content: Buffer) -> bytes:
+        """Return the stored form of one piece, which may be larger than the piece."""
+        if self._zstd is not None:
+            return self._zstd.compress(content)
+        if self.compressor is Compressor.LZ4_BLOCK:
+            import lz4.block
+
+            return bytes(lz4.block.compress(content, store_size=False))
+        return bytes(content)
+
+
+def _zstd_compressor(level: int) -> "zstandard.ZstdCompressor":
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=level)
+
+
 def decompress(compressor: Compressor, stored: Buffer, size: int) -> bytes:
     """Decompress one piece without keeping state; `Decoder.decompress` says the rest."""
     return Decoder().decompress(compressor, stored, size)

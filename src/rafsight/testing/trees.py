@@ -96,8 +96,8 @@ def build_image(files: Mapping[bytes, bytes | Link | None], *, chunk_size: int =
         target_size=np.array([len(n.content) if st.S_ISLNK(n.mode) else 0 for n in rows], dtype=np.int32),
         xattr_offset=np.zeros(count, dtype=np.int64),
         xattr_size=zeros,
-        extent_start=np.array(extent_starts[:-1], dtype=np.int64),
-        extent_count=np.diff(np.array(extent_starts)).astype(np.int32),
+        extent_start=np.where(np.diff(extent_starts), extent_starts[:-1], 0).astype(np.int64),
+        extent_count=np.diff(extent_starts).astype(np.int32),
     )
     blob_id = hashlib.sha256(blob).hexdigest()
     tables = TreeTables(
@@ -140,7 +140,7 @@ def _number(root: _Node) -> tuple[list[_Node], list[int], list[int], list[int], 
     rows, parents, names = [root], [0], [b""]
     starts, counts = [], []
     for row, node in enumerate(rows):  # grows while it runs
-        starts.append(len(rows))
+        starts.append(len(rows) if node.children else 0)
         counts.append(len(node.children))
         for name in sorted(node.children):
             rows.append(node.children[name])

@@ -35,6 +35,7 @@ OFFSETS = {
     "compact inode": {"nlink": 6, "size": 8, "union": 16, "uid": 24},
     "extended inode": {"size": 8, "union": 16, "uid": 24, "mtime": 32, "nlink": 44},
     "dirent": {"name_offset": 8, "file_type": 10},
+    "EROFS chunk index": {"device": 2, "block": 4},
     "chunk index": {"device": 2, "number_high": 3, "block": 4},
     "chunk-info header": {"context_offset": 40, "context_count": 56, "end_magic": 4092},
     "zran context": {"dictionary_offset": 16, "previous_byte": 36, "bits": 37},
@@ -45,7 +46,8 @@ SIZES = {
     "chunk record": 80, "v5 superblock": 80, "inode table entry": 4, "v5 inode": 128, "xattr block": 8, "xattr pair": 4,
     "blob table entry": 8, "extended blob table entry": 64, "prefetch table entry": 4, "EROFS superblock": 128,
     "v6 extended superblock": 256, "device slot": 128, "v6 blob table entry": 256, "compact inode": 32,
-    "extended inode": 64, "dirent": 12, "chunk index": 8, "xattr entry": 4, "chunk-info header": 4096,
+    "extended inode": 64, "dirent": 12, "EROFS chunk index": 8,
+    "chunk index": 8, "xattr entry": 4, "chunk-info header": 4096,
     "chunk-info record v1": 16, "chunk-info record v2": 24, "batch context": 40, "zran context": 40, "tar header": 512,
     "ToC entry": 128,
 }  # fmt: skip

@@ -14,7 +14,12 @@ from rafsight.formats.tables import Head, MalformedImage, TreeTables
 
 
 class Codec(Protocol):
-    """One RAFS version. Pure: bytes to tables."""
+    """One RAFS version. Pure: bytes to tables, tables to bytes."""
+
+    VERSION: int
+    """What `Superblock.version` says."""
+    ALIGNS_CHUNKS: bool
+    """True if every chunk begins on a block of the uncompressed space, and a chunk-info array follows the data."""
 
     def probe(self, head: Buffer) -> bool:
         """Tell whether a file that begins with `head` (at least 4096 bytes, or all of it) is of this version."""
@@ -47,6 +52,13 @@ class Codec(Protocol):
             limits: what to accept.
             judge: told about every rule.
         Cost: linear in inodes and chunks.
+        """
+        ...
+
+    def write(self, tables: TreeTables) -> bytes:
+        """Write a bootstrap; the same tables give the same bytes.
+
+        Cost: linear in entries and chunks.
         """
         ...
 
@@ -92,6 +104,21 @@ def check_bootstrap(content: Buffer, *, name: str, limits: Limits, judge: Judge)
         tables = codec.read(content, name, limits, judge)
         codec.audit(content, tables, limits, judge)
     return tables
+
+
+def write_bootstrap(tables: TreeTables) -> bytes:
+    """Write a bootstrap of the version that the tables' superblock says.
+
+    Args:
+        tables: the image: flags, chunk size and blobs as they are to stand in the bootstrap.
+    Cost: linear in entries and chunks.
+    """
+    return codec_of(tables.superblock.version).write(tables)
+
+
+def codec_of(version: int) -> Codec:
+    """Return the codec of a version that there is."""
+    return next(codec for codec in CODECS if version == codec.VERSION)
 
 
 def read_head(content: Buffer, *, name: str, limits: Limits) -> Head:

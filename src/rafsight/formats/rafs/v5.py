@@ -15,10 +15,15 @@ from rafsight.formats.rafs.names import MAX_NAME_SIZE
 from rafsight.formats.rafs.v5_chunks import files_of, read_chunks
 from rafsight.formats.rafs.v5_inodes import REGULAR, WHERE, Inodes, read_inodes
 from rafsight.formats.rafs.v5_tree import Tree, build_tree
+from rafsight.formats.rafs.v5_writer import write_bootstrap as write
 from rafsight.formats.rafs.xattrs import read_v5_xattrs
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import EntryTable, Head, Offsets, Rows, TreeTables
 
+__all__ = ["ALIGNS_CHUNKS", "VERSION", "audit", "probe", "read", "read_head", "write"]
+
+VERSION: Final = 5
+ALIGNS_CHUNKS: Final = False
 _MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
 _MAX_BLOCKS: Final = np.uint64((1 << 62) - 1)
 """What a nonsensical number of blocks is cut to: nothing but people reads it."""

@@ -19,10 +19,15 @@ from rafsight.formats.rafs.v6_data import flat_data, share_out
 from rafsight.formats.rafs.v6_inodes import REGULAR, SYMLINK, Inodes
 from rafsight.formats.rafs.v6_volume import PREFETCH_TABLE, Volume, read_volume
 from rafsight.formats.rafs.v6_walk import Tree, walk
+from rafsight.formats.rafs.v6_writer import write_bootstrap as write
 from rafsight.formats.rafs.xattrs import read_v6_xattrs
 from rafsight.formats.records import Buffer, Indexes, Long, octets_of, ragged, sizes_to_nul
 from rafsight.formats.tables import EntryTable, Head, Octets, Offsets, Rows, TreeTables
 
+__all__ = ["ALIGNS_CHUNKS", "VERSION", "audit", "probe", "read", "read_head", "write"]
+
+VERSION: Final = 6
+ALIGNS_CHUNKS: Final = True
 _MAGIC: Final = layout.MAGIC.to_bytes(4, "little")
 _DEVICES: Final = (2, 6)
 """st_mode >> 12 of character and block devices."""

@@ -13,6 +13,8 @@ EXTENDED_SUPERBLOCK_OFFSET: Final = 1152
 DEVICE_TABLE_OFFSET: Final = 1408
 DEVICE_TABLE_SLOT: Final = 11
 """DEVICE_TABLE_OFFSET / 128."""
+PLAIN_DEVICE_TABLE_OFFSET: Final = 1152
+"""Where we put the device table of EROFS images without the RAFS extension: behind the superblock."""
 COMPATIBLE_RAFS: Final = 0x4000_0000
 INCOMPATIBLE_CHUNKED_FILE: Final = 0x4
 INCOMPATIBLE_DEVICE_TABLE: Final = 0x8
@@ -154,6 +156,13 @@ CHUNK_INDEX: Final = Record("chunk index", size=8, fields=(
     ("device",     "u1",  "blob index + 1"),
     ("number_high", "u1", "bits 16 to 23 of the chunk number"),
     ("block",      "<u4", "[blocks] in the uncompressed blob; tarfs: in the tar"),
+))  # fmt: skip
+HOLE: Final = 0xFFFF_FFFF
+"""The block of a chunk index that stands for zeros (EROFS; RAFS writes none)."""
+PLAIN_CHUNK_INDEX: Final = Record("EROFS chunk index", size=8, fields=(
+    ("advise", "<u2", "0"),
+    ("device", "<u2", "device slot + 1"),
+    ("block",  "<u4", "[blocks] in the device; HOLE"),
 ))  # fmt: skip
 
 # section 2.11
