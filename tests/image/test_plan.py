@@ -18,7 +18,7 @@ def plan_for(image, wanted, **knobs):
     extents = wanted_extents(tree, wanted)
     rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64)
     policy = {"max_gap": 0, "max_waste": 1.0, "max_request": 1 << 20, "max_content": 1 << 30} | knobs
-    return tree, extents, plan_reads(tree, image.placement, rows, **policy)
+    return tree, extents, plan_reads(image.placement, tree.tables.extents.chunk[rows], **policy)
 
 
 def read_all(image, wanted, **knobs):
@@ -28,10 +28,10 @@ def read_all(image, wanted, **knobs):
     result = {index: assembler.content(index) for index in assembler.ready_at_once()}
     for part in plan.ranges:
         stored = image.blob[part.offset : part.offset + part.size]
-        for unit in part.units.tolist():
+        for unit, chunks in zip(part.units.tolist(), plan.chunks_of(part.units), strict=True):
             start = int(image.placement.units.offset[unit]) - part.offset
             piece = stored[start : start + int(image.placement.units.stored_size[unit])]
-            for chunk in plan.chunks_of(unit).tolist():
+            for chunk in chunks:
                 for index in assembler.add(chunk, piece):
                     result[index] = assembler.content(index)
     return plan, [result[index] for index in range(len(wanted))]
@@ -103,7 +103,7 @@ def test_a_chunk_without_a_place_is_a_defect():
     tree = ImageTree(image.tables)
     rows = np.zeros(1, dtype=np.int64)
     with pytest.raises(Defect):
-        plan_reads(tree, nowhere, rows, max_gap=0, max_waste=0, max_request=1, max_content=1)
+        plan_reads(nowhere, tree.tables.extents.chunk[rows], max_gap=0, max_waste=0, max_request=1, max_content=1)
 
 
 def test_a_range_ends_where_it_would_become_too_much():

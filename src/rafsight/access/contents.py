@@ -11,14 +11,14 @@ import numpy as np
 
 from rafsight.access.backend import Backend
 from rafsight.access.bootstrap import BootstrapParts
-from rafsight.access.fetch import Fetcher, FileContent, blob_name
+from rafsight.access.fetch import Fetcher, FileContent, Outcome, blob_name
 from rafsight.access.layers import LayerStore
 from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.formats.rafs.blob_meta import HEADER_SIZE, expand, is_header_alone, read_blob_meta
 from rafsight.formats.rafs.placement import place_chunks, require_placed
 from rafsight.formats.rafs.units import place_by_meta
-from rafsight.formats.tables import MalformedImage, Placement
+from rafsight.formats.tables import MalformedImage, Placement, Rows
 from rafsight.image.plan import FileRange, RowArray, wanted_extents
 from rafsight.image.tree import ImageTree
 
@@ -53,10 +53,38 @@ class Contents:
     def read(self, wanted: Sequence[FileRange]) -> Iterator[FileContent]:
         """Place what is not placed yet, then fetch."""
         extents = wanted_extents(self._tree, wanted)
-        placement = self._placement_for(extents)
+        rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)])
+        placement = self._placement_for(self._tree.tables.extents.chunk[rows])
         return self._fetcher.read(
             placement, wanted, extents, lambda chunk: self._unplaced(placement, chunk), self._streams
         )
+
+    def read_chunks(self, chunks: RowArray) -> Iterator[Outcome]:
+        """Place what is not placed yet, then fetch."""
+        placement = self._placement_for(chunks)
+        return self._fetcher.read_chunks(
+            placement, chunks, lambda chunk: self._unplaced(placement, chunk), self._streams, holds=False
+        )
+
+    def companions(self, chunks: RowArray) -> RowArray:
+        """Return the chunks that cost nothing more once some others of the same blob are fetched.
+
+        They are in the same batches or slices; of a layer that can only be streamed, they are all others.
+
+        Args:
+            chunks: (c,) rows of the chunk table, not empty, all of one blob.
+        Returns: (d,) rows, among them `chunks`.
+        Cost: may have to fetch the blob's chunk-info array. Linear in the chunks of the image where units are shared.
+        """
+        tables = self._tree.tables
+        blob = int(tables.chunks.blob_index[chunks[0]])
+        if self._streams is not None:
+            return np.flatnonzero(tables.chunks.blob_index == blob)
+        if not tables.blobs[blob].needs_meta:
+            return chunks
+        unit_index = self._placement_for(chunks).unit_index
+        units = unit_index[chunks]
+        return np.union1d(chunks, np.flatnonzero(np.isin(unit_index, units[units >= 0])))
 
     def _unplaced(self, placement: Placement, chunk: int) -> RafsightError:
         """Say why a chunk has no place."""
@@ -69,22 +97,25 @@ class Contents:
             return error
         return Defect(what=f"chunk {chunk} has a place and none")
 
-    def _placement_for(self, extents: Sequence[RowArray]) -> Placement:
-        """Return a placement that covers the blobs of some extents, with the chunk-info arrays that it needs."""
+    def _placement_for(self, chunks: RowArray | Rows) -> Placement:
+        """Return a placement that covers the blobs of some chunks, with the chunk-info arrays that it needs."""
         tables = self._tree.tables
         with self._lock:
             if self._streams is not None and self._placement is not None:
                 return self._placement
-            rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)])
-            blobs = np.unique(tables.chunks.blob_index[tables.extents.chunk[rows]]).tolist()
+            blobs = np.unique(tables.chunks.blob_index[chunks]).tolist()
             missing = [
                 blob
                 for blob in blobs
-                if tables.blobs[blob].needs_meta and blob not in self._metas and blob not in self._faults
+                if tables.blobs[blob].needs_meta and blob not in self._metas and not self._is_spoilt(blob)
             ]
             if missing or self._placement is None:
                 self._placement = self._place(missing)
             return self._placement
+
+    def _is_spoilt(self, blob: int) -> bool:
+        """Tell whether a blob's array is bad; one that only could not be had is asked for again."""
+        return blob in self._faults and not isinstance(self._faults[blob], RegistryFault)
 
     def _place(self, missing: Sequence[int]) -> Placement:
         """Load the chunk-info arrays of some blobs, and place; one that is bad does not spoil the other blobs."""
@@ -93,6 +124,7 @@ class Contents:
                 self._faults[blob] = meta
             else:
                 self._metas[blob] = meta
+                self._faults.pop(blob, None)
         try:
             return place_chunks(self._tree.tables, self._metas, self._limits)
         except ImageFault:

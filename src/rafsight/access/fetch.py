@@ -7,10 +7,11 @@ size of the image. This module alone decides how many requests run at a time, an
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -159,6 +160,31 @@ class Fetcher:
             for found in self._read_batch(placement, parts, rows, why_unplaced, streams):
                 yield replace(found, index=batch[found.index])
 
+    def read_chunks(
+        self,
+        placement: Placement,
+        chunks: RowArray,
+        why_unplaced: Callable[[int], RafsightError],
+        streams: StreamReader | None,
+        *,
+        holds: bool,
+    ) -> Iterator[Outcome]:
+        """Fetch chunks; each comes once, verified, in the order of the blobs, or with the error that keeps it away.
+
+        Args:
+            placement: where the chunks lie.
+            chunks: (c,) rows of the chunk table.
+            why_unplaced: says why a chunk has no place.
+            streams: reads what only a pass over a layer can give.
+            holds: hold what is fetched for a next question, and answer from what is held; for those who keep chunks
+                themselves that is a waste.
+        Cost: one request a range of the plan. Memory: the window.
+        """
+        placed = placement.unit_index[chunks] >= 0
+        for chunk in np.unique(chunks[~placed]).tolist():
+            yield chunk, why_unplaced(chunk)
+        yield from self._outcomes(placement, chunks[placed], streams, holds=holds)
+
     def _read_batch(
         self,
         placement: Placement,
@@ -170,38 +196,48 @@ class Fetcher:
         assembler = Assembler(self._tree, wanted, extents)
         for index in assembler.ready_at_once():
             yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
-        rows = np.unique(np.concatenate([*extents, np.empty(0, dtype=np.int64)]))
-        placed = placement.unit_index[self._tree.tables.extents.chunk[rows]] >= 0
-        for chunk in np.unique(self._tree.tables.extents.chunk[rows[~placed]]).tolist():
-            yield from _failed(assembler, wanted, chunk, why_unplaced(chunk))
-        rows = rows[placed]
-        for chunk, outcome in self._outcomes(placement, rows, streams):
+        rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)])
+        chunks = np.unique(self._tree.tables.extents.chunk[rows])
+        for chunk, outcome in self.read_chunks(placement, chunks, why_unplaced, streams, holds=True):
             if isinstance(outcome, RafsightError):
                 yield from _failed(assembler, wanted, chunk, outcome)
                 continue
             for index in assembler.add(chunk, outcome):
                 yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
 
-    def _outcomes(self, placement: Placement, rows: RowArray, streams: StreamReader | None) -> Iterator[Outcome]:
-        """Yield the chunks of some extents: those of units that are held already, then those that have to come."""
-        held = self._held.snapshot()
-        units = placement.unit_index[self._tree.tables.extents.chunk[rows]]
-        distinct, unit = np.unique(units, return_inverse=True)
-        is_held = np.array([_place_of(placement, one) in held for one in distinct.tolist()], np.bool_)[unit]
-        if is_held.any():
-            plan = self._plan(placement, rows[is_held])
-            yield from self._chunks(plan, lambda part: self._recall(placement, plan, part, held))
-        plan = self._plan(placement, rows[~is_held])
+    def _outcomes(
+        self, placement: Placement, chunks: RowArray, streams: StreamReader | None, *, holds: bool
+    ) -> Iterator[Outcome]:
+        """Yield chunks: those of units that are held already, then those that have to come."""
+        if holds:
+            chunks = yield from self._recalled(placement, chunks)
+        plan = self._plan(placement, chunks)
         self._count(placement, plan)
-        yield from self._chunks(plan, lambda part: self._fetch_range(placement, plan, part))
+        if holds:
+            work = partial(self._fetch_and_decode, placement, plan)
+            for _, found in self._windowed(plan, work):
+                yield from found
+        else:  # who keeps chunks waits for the first of a range: they are decoded here, one by one
+            for part, stored in self._windowed(plan, self._fetch):
+                yield from self._decoded(placement, plan, part, stored, holds=False)
         if plan.streams and streams is not None:
             yield from streams.read(plan)
 
-    def _plan(self, placement: Placement, rows: RowArray) -> ReadPlan:
+    def _recalled(self, placement: Placement, chunks: RowArray) -> Generator[Outcome, None, RowArray]:
+        """Yield chunks of units that are held already; return the others."""
+        held = self._held.snapshot()
+        distinct, unit = np.unique(placement.unit_index[chunks], return_inverse=True)
+        is_held = np.array([_place_of(placement, one) in held for one in distinct.tolist()], np.bool_)[unit]
+        if is_held.any():
+            plan = self._plan(placement, chunks[is_held])
+            for _, found in self._windowed(plan, lambda part: self._recall(placement, plan, part, held)):
+                yield from found
+        return chunks[~is_held]
+
+    def _plan(self, placement: Placement, chunks: RowArray) -> ReadPlan:
         return plan_reads(
-            self._tree,
             placement,
-            rows,
+            chunks,
             max_gap=MAX_GAP,
             max_waste=MAX_WASTE,
             max_request=MAX_REQUEST,
@@ -213,27 +249,30 @@ class Fetcher:
         table = placement.units
         units = np.concatenate([*(part.units for part in plan.ranges), np.empty(0, dtype=np.int64)])
         places = (table.blob_index[units].astype(np.uint64) << _OFFSET_BITS) | table.offset[units].astype(np.uint64)
-        with self._lock:
-            known = np.isin(places, self._paid)
-            self._paid = np.union1d(self._paid, places)
+        with self._lock:  # by place in a sorted column: a store of chunks makes a thousand small plans
+            at = np.searchsorted(self._paid, places)
+            known = np.zeros(len(places), np.bool_)
+            known[at < len(self._paid)] = self._paid[at[at < len(self._paid)]] == places[at < len(self._paid)]
+            self._paid = np.insert(self._paid, at[~known], places[~known])
         needed = plan.price.bytes_needed - int(table.stored_size[units[known]].sum())
         self._backend.meter.count(needed=max(needed, 0))
 
-    def _chunks(self, plan: ReadPlan, work: Callable[[BlobRange], list[Outcome]]) -> Iterator[Outcome]:
+    def _windowed(self, plan: ReadPlan, work: Callable[[BlobRange], Result]) -> Iterator[tuple[BlobRange, Result]]:
         """Yield what threads make of the ranges of a plan, in its order, no further ahead than the window."""
-        waiting: deque[tuple[int, Future[list[Outcome]]]] = deque()
+        waiting: deque[tuple[BlobRange, Future[Result]]] = deque()
         in_flight = 0
         try:
             for part in plan.ranges:
                 weight = part.size + part.content_size
                 while waiting and in_flight + weight > WINDOW:
                     done, future = waiting.popleft()
-                    yield from future.result()
-                    in_flight -= done
-                waiting.append((weight, self._pool.submit(work, part)))
+                    yield done, future.result()
+                    in_flight -= done.size + done.content_size
+                waiting.append((part, self._pool.submit(work, part)))
                 in_flight += weight
             while waiting:
-                yield from waiting.popleft()[1].result()
+                done, future = waiting.popleft()
+                yield done, future.result()
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -242,27 +281,37 @@ class Fetcher:
         self, placement: Placement, plan: ReadPlan, part: BlobRange, held: Mapping[Place, bytes]
     ) -> list[Outcome]:
         result: list[Outcome] = []
-        for unit in part.units.tolist():
-            stored = memoryview(held[_place_of(placement, unit)])
-            result += self._decode(placement, unit, stored, plan.chunks_of(unit).tolist())
+        for unit, chunks in zip(part.units.tolist(), plan.chunks_of(part.units), strict=True):
+            result += self._decode(placement, unit, memoryview(held[_place_of(placement, unit)]), chunks)
         return result
 
-    def _fetch_range(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
+    def _fetch_and_decode(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
+        return list(self._decoded(placement, plan, part, self._fetch(part), holds=True))
+
+    def _fetch(self, part: BlobRange) -> memoryview | RafsightError:
+        """Fetch the bytes of a range, or say why they cannot be had."""
         blob = self._tree.tables.blobs[part.blob_index]
-        chunks = [chunk for unit in part.units.tolist() for chunk in plan.chunks_of(unit).tolist()]
         try:
-            stored = memoryview(self._backend.fetch_range(blob_name(blob.data_id), part.offset, part.size))
+            return memoryview(self._backend.fetch_range(blob_name(blob.data_id), part.offset, part.size))
         except (RegistryFault, ImageFault) as error:
-            return [(chunk, error) for chunk in chunks]
-        result: list[Outcome] = []
-        for unit in part.units.tolist():
-            start = int(placement.units.offset[unit]) - part.offset
-            piece = stored[start : start + int(placement.units.stored_size[unit])]
-            found = self._decode(placement, unit, piece, plan.chunks_of(unit).tolist())
-            if not any(isinstance(outcome, RafsightError) for _, outcome in found):
+            return error
+
+    def _decoded(
+        self, placement: Placement, plan: ReadPlan, part: BlobRange, stored: memoryview | RafsightError, *, holds: bool
+    ) -> Iterator[Outcome]:
+        """Yield the chunks of a range."""
+        members = plan.chunks_of(part.units)
+        if isinstance(stored, RafsightError):
+            yield from ((chunk, stored) for chunks in members for chunk in chunks)
+            return
+        starts = (placement.units.offset[part.units] - part.offset).tolist()
+        sizes = placement.units.stored_size[part.units].tolist()
+        for unit, start, size, chunks in zip(part.units.tolist(), starts, sizes, members, strict=True):
+            piece = stored[start : start + size]
+            found = self._decode(placement, unit, piece, chunks)
+            if holds and not any(isinstance(outcome, RafsightError) for _, outcome in found):
                 self._held.put(_place_of(placement, unit), piece)
-            result += found
-        return result
+            yield from found
 
     def _decode(self, placement: Placement, unit: int, stored: memoryview, chunks: list[int]) -> list[Outcome]:
         table = self._tree.tables.chunks

@@ -63,12 +63,12 @@ class LayerStore:
         """Read the wanted chunks: kept ones at once, the others by a pass over their layer."""
         for part in plan.streams:
             missing = []
-            for unit in part.units.tolist():
+            for unit, chunks in zip(part.units.tolist(), plan.chunks_of(part.units), strict=True):
                 content = self._content(unit)
                 if content is None:
                     missing.append(unit)
                 else:
-                    yield from self._chunks(plan, unit, content)
+                    yield from self._chunks(unit, chunks, content)
             if missing:
                 yield from self._pass(plan, part.blob_index, missing)
 
@@ -97,13 +97,13 @@ class LayerStore:
             with self._lock:  # who comes second finds what the first one brought
                 self._pick(layer, [unit for unit in units if unit not in self._spooled])
         except (RegistryFault, ImageFault) as error:
-            for unit in units:
-                yield from ((chunk, error) for chunk in plan.chunks_of(unit).tolist())
+            for chunks in plan.chunks_of(np.array(units)):
+                yield from ((chunk, error) for chunk in chunks)
             return
-        for unit in units:
+        for unit, chunks in zip(units, plan.chunks_of(np.array(units)), strict=True):
             content = self._content(unit)
             assert content is not None
-            yield from self._chunks(plan, unit, content)
+            yield from self._chunks(unit, chunks, content)
 
     def _pick(self, layer: int, units: list[int]) -> None:
         """Copy units of one layer into a spool."""
@@ -145,15 +145,15 @@ class LayerStore:
             raise MalformedImage(where=operation, what=what, offset=position)
         spool.finish()
 
-    def _chunks(self, plan: ReadPlan, unit: int, content: bytes | memoryview) -> Iterator[Outcome]:
+    def _chunks(self, unit: int, chunks: list[int], content: bytes | memoryview) -> Iterator[Outcome]:
         if len(content) != int(self.placement.units.stored_size[unit]):
             blob = int(self.placement.units.blob_index[unit])
             what = f"{len(content)} bytes of a file that has {int(self.placement.units.stored_size[unit])}"
             fault = MalformedImage(where=f"layer {self.layers[blob].digest}", what=what, offset=0)
-            yield from ((chunk, fault) for chunk in plan.chunks_of(unit).tolist())
+            yield from ((chunk, fault) for chunk in chunks)
             return
         view = memoryview(content)
-        for chunk in plan.chunks_of(unit).tolist():
+        for chunk in chunks:
             offset, size = int(self.placement.unit_offset[chunk]), int(self.tables.chunks.size[chunk])
             yield chunk, content if size == len(content) else view[offset : offset + size]
 

@@ -17,7 +17,7 @@ from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
-from rafsight.access.fetch import FileContent, threads
+from rafsight.access.fetch import FileContent, Outcome, threads
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
 from rafsight.access.objects import fetch_document, fetch_verified
 from rafsight.access.options import Options
@@ -33,7 +33,7 @@ from rafsight.formats.oci.resolve import Resolved, hold, resolve
 from rafsight.formats.rafs.codec import read_bootstrap, read_head
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import Head, TreeTables
-from rafsight.image.plan import FileRange
+from rafsight.image.plan import FileRange, RowArray
 from rafsight.image.tree import ImageTree
 
 READ_AHEAD: Final = 16 * MiB
@@ -115,6 +115,23 @@ class Image:
         Cost: the requests of one plan. Memory: a window, and ranges that are not complete yet.
         """
         return self._whole().contents.read(wanted)
+
+    def read_chunks(self, chunks: RowArray) -> Iterator[Outcome]:
+        """Fetch chunks as one plan: each comes once, verified, in the order of the blobs, or with its error.
+
+        Args:
+            chunks: (c,) rows of the chunk table.
+        Cost: the requests of one plan. Memory: a window.
+        """
+        return self._whole().contents.read_chunks(chunks)
+
+    def companions(self, chunks: RowArray) -> RowArray:
+        """Return the chunks that come for nothing with some chunks of one blob, and those: see `Contents`.
+
+        Args:
+            chunks: (c,) rows of the chunk table, not empty.
+        """
+        return self._whole().contents.companions(chunks)
 
     def read_file(self, row: int) -> Iterator[bytes]:
         """Read one regular file in order, piece by piece.

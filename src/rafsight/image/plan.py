@@ -65,10 +65,15 @@ class ReadPlan:
     """(c,) unit of each of them."""
     price: Price
 
-    def chunks_of(self, unit: int) -> RowArray:
-        """Return the wanted chunk rows of a unit."""
-        low, high = np.searchsorted(self.chunk_units, [unit, unit + 1])
-        return self.chunks[low:high]
+    def chunks_of(self, units: RowArray) -> list[list[int]]:
+        """Return the wanted chunk rows of some units.
+
+        Args:
+            units: (u,) rows of the unit table.
+        """
+        lows = np.searchsorted(self.chunk_units, units).tolist()
+        highs = np.searchsorted(self.chunk_units, units, side="right").tolist()
+        return [self.chunks[low:high].tolist() for low, high in zip(lows, highs, strict=True)]
 
 
 def wanted_extents(tree: ImageTree, wanted: Sequence[FileRange]) -> list[RowArray]:
@@ -98,30 +103,28 @@ def range_length(tree: ImageTree, part: FileRange) -> int:
 
 
 def plan_reads(
-    tree: ImageTree,
     placement: Placement,
-    extent_rows: RowArray,
+    chunks: RowArray,
     *,
     max_gap: int,
     max_waste: float,
     max_request: int,
     max_content: int,
 ) -> ReadPlan:
-    """Work out the blob ranges that hold some extents.
+    """Work out the blob ranges that hold some chunks.
 
     Args:
-        tree: the tree.
-        placement: where its chunks lie; the chunks of the extents have to be placed.
-        extent_rows: (e,) rows of the extent table, in any order, repeated or not.
+        placement: where they lie; all of them have to be placed.
+        chunks: (c,) rows of the chunk table, in any order, repeated or not.
         max_gap: [bytes] neighbours further apart are never fetched together.
         max_waste: bytes between units that may be fetched for nothing, as a fraction of the bytes needed.
         max_request: [bytes] a range ends where it would grow larger (a single unit may be larger).
         max_content: [bytes] the same for what the units of a range become.
     Returns: Ranges ordered by (blob_index, offset).
     Raises: Defect, if a chunk was not placed.
-    Cost: No I/O. Linear in the extents, but for sorting.
+    Cost: No I/O. Linear in the chunks, but for sorting.
     """
-    chunks = np.unique(tree.tables.extents.chunk[extent_rows]).astype(np.int64)
+    chunks = np.unique(chunks).astype(np.int64)
     units = placement.unit_index[chunks]
     if (units < 0).any():
         raise Defect(what="a chunk is planned before its blob was placed")
