@@ -43,8 +43,17 @@ def planted():
     return layout
 
 
+_FOUND = {}
+
+
 def run_syft(layout, tmp_path, tag=None):
-    """Return Syft's purls without qualifiers by kind of package, and the distribution that it found."""
+    """Return what Syft says of an OCI image, its own JSON; each image is looked at once."""
+    if (layout, tag) not in _FOUND:
+        _FOUND[layout, tag] = _run_syft(layout, tmp_path, tag)
+    return _FOUND[layout, tag]
+
+
+def _run_syft(layout, tmp_path, tag):
     program = Path(sys.executable).parent / "syft"
     assert program.exists(), "syft comes with requirements/dev.txt"
     if tag is not None:  # syft takes a layout with one image

@@ -16,9 +16,36 @@ class Ecosystem(StrEnum):
     RPM = "rpm"
     PYPI = "pypi"
     NPM = "npm"
+    ALPM = "alpm"
+    BITNAMI = "bitnami"
+    CARGO = "cargo"
+    COCOAPODS = "cocoapods"
+    COMPOSER = "composer"
+    CONAN = "conan"
+    CONDA = "conda"
+    CRAN = "cran"
+    GEM = "gem"
+    GITHUB = "github"
+    GOLANG = "golang"
+    HACKAGE = "hackage"
+    HEX = "hex"
+    JULIA = "julia"
+    LUAROCKS = "luarocks"
+    MAVEN = "maven"
+    NIX = "nix"
+    NUGET = "nuget"
+    OPAM = "opam"
+    PORTAGE = "portage"
+    PUB = "pub"
+    SWIFT = "swift"
+    GENERIC = "generic"
+    """Whatever has no kind of its own here, such as the kernel, or a program known by its file alone."""
 
 
-OS_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM})
+READ_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM, Ecosystem.PYPI, Ecosystem.NPM})
+"""Kinds that the analysis here reads; the others are named by foreign engines alone."""
+
+OS_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM, Ecosystem.ALPM, Ecosystem.PORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,16 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """The foreign engine that looked, instead of the own analysis."""
+
+    name: str
+    version: str
+    view: str
+    """How it was shown the image: `slim archive`, `mount`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFacts:
     """The advisory database that was asked."""
 
@@ -56,6 +66,7 @@ class DatabaseFacts:
     newest_record: str
     """RFC 3339 date of the latest `modified`."""
     record_count: int
+    """0 where a foreign engine does not say."""
     digest: str
 
 
@@ -71,7 +82,7 @@ class ScanReport:
     """Everything that was not looked at: the inventory's gaps and the matcher's."""
     cost: Cost
     database: DatabaseFacts | None
-    """None if no database was asked (`--no-database` style uses)."""
+    """None if no database was asked: an engine that lists packages only."""
     started: str
     """RFC 3339."""
     seconds: float
@@ -81,5 +92,7 @@ class ScanReport:
     """Findings that filters took out of `findings`, so that a filtered report never looks like a clean one."""
     hidden_exploited: tuple[str, ...] = ()
     """Ids, ordered, of findings known to be exploited that filters took out: nobody should miss those unknowingly."""
+    engine: EngineFacts | None = None
+    """None for the own analysis."""
     lists_unimportant: bool = False
     """Reports list `unimportant`, too, marked as such; they are counted nowhere else."""

@@ -1,6 +1,9 @@
 """What a report says about the image itself: digests, layers, sizes."""
 
+from collections.abc import Iterator
+
 from rafsight.access.session import Image
+from rafsight.analysis.inventory import Gap, GapReason
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig
 from rafsight.reports.document import ImageFacts, LayerFacts
@@ -28,6 +31,13 @@ def describe_image(image: Image) -> ImageFacts:
         entry_count=len(image.tree),
         notes=_notes(image) if is_nydus or classified is None else (),
     )
+
+
+def unread_gaps(image: Image) -> Iterator[Gap]:
+    """Say what could not be looked at when the image was opened."""
+    for part in image.unread:
+        reason = GapReason.UNREADABLE if part.is_missing else GapReason.UNSUPPORTED
+        yield Gap(reason=reason, subject=part.what, detail=part.why)
 
 
 def _layers(classified: ClassifiedManifest | None, config: ImageConfig | None) -> tuple[LayerFacts, ...]:

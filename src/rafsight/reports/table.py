@@ -9,7 +9,7 @@ from typing import Final
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Gap, GapReason
 from rafsight.base.units import format_size
 from rafsight.matching.finding import Severity
-from rafsight.reports.document import ScanReport
+from rafsight.reports.document import EngineFacts, ScanReport
 from rafsight.reports.findings import NARROW_WIDTH, SEVERITY_STYLES, render_findings
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, right, styled, wrap
 from rafsight.reports.rows import group_findings
@@ -67,6 +67,7 @@ def _summary(report: ScanReport, targets: Sequence[Target], width: int, painter:
         ("Image", image.name),
         ("Digest", image.index_digest or image.manifest_digest),
         ("Format", ", ".join(filter(None, (image.format, image.platform, f"{image.entry_count:,} entries")))),
+        *(("Engine", _engine(engine)) for engine in (report.engine,) if engine is not None),
         ("System", _system(report)),
         ("Packages", ", ".join(_packages(part) for part in targets if part.components)),
         ("Database", _database(report)),
@@ -80,6 +81,10 @@ def _summary(report: ScanReport, targets: Sequence[Target], width: int, painter:
         block = styled(wrap(text, width - _KEY_WIDTH), style)
         lines += beside([(_KEY_WIDTH, styled([key], Style.DIM)), (width - _KEY_WIDTH, block)], 0)
     return lines
+
+
+def _engine(engine: EngineFacts) -> str:
+    return f"{engine.name} {engine.version}, over a {engine.view}"
 
 
 def _system(report: ScanReport) -> str:
@@ -98,6 +103,9 @@ def _database(report: ScanReport) -> str:
     database = report.database
     if database is None:
         return "none asked: vulnerabilities were not looked for"
+    if report.engine is not None:
+        day = f"built on {database.built[:10]}" if database.built else "of an unknown day"
+        return f"{report.engine.name}'s own, {day}"
     newest = f"newest of {database.newest_record[:10]}" if database.newest_record else "no dates"
     return f"{database.record_count:,} advisories, {newest}, built on {database.built[:10]}"
 

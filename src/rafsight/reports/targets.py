@@ -23,9 +23,32 @@ _FAMILIES: Final[Mapping[str, str]] = {
 }
 """os-release ID to Trivy's word where the two differ."""
 
+_IDS: Final[Mapping[str, str]] = {family: identity for identity, family in _FAMILIES.items()}
+
 _LANGUAGES: Final[Mapping[Ecosystem, tuple[str, str]]] = {
     Ecosystem.PYPI: ("Python", "python-pkg"),
     Ecosystem.NPM: ("Node.js", "node-pkg"),
+    Ecosystem.BITNAMI: ("Bitnami", "bitnami"),
+    Ecosystem.CARGO: ("Rust", "rustbinary"),
+    Ecosystem.COCOAPODS: ("CocoaPods", "cocoapods"),
+    Ecosystem.COMPOSER: ("PHP", "composer-vendor"),
+    Ecosystem.CONAN: ("Conan", "conan"),
+    Ecosystem.CONDA: ("Conda", "conda-pkg"),
+    Ecosystem.CRAN: ("R", "cran"),
+    Ecosystem.GEM: ("Ruby", "gemspec"),
+    Ecosystem.GITHUB: ("GitHub Actions", "github"),
+    Ecosystem.GOLANG: ("Go", "gobinary"),
+    Ecosystem.HACKAGE: ("Haskell", "hackage"),
+    Ecosystem.HEX: ("Erlang", "hex"),
+    Ecosystem.JULIA: ("Julia", "julia"),
+    Ecosystem.LUAROCKS: ("Lua", "luarocks"),
+    Ecosystem.MAVEN: ("Java", "jar"),
+    Ecosystem.NIX: ("Nix", "nix"),
+    Ecosystem.NUGET: (".NET", "dotnet-core"),
+    Ecosystem.OPAM: ("OCaml", "opam"),
+    Ecosystem.PUB: ("Dart", "pub"),
+    Ecosystem.SWIFT: ("Swift", "swift"),
+    Ecosystem.GENERIC: ("Other", "generic"),
 }
 """Ecosystem to Trivy's title and type."""
 
@@ -56,6 +79,11 @@ class Target:
 def family_of(distribution: Distribution) -> str:
     """Return Trivy's word for a distribution."""
     return _FAMILIES.get(distribution.id, distribution.id)
+
+
+def distribution_id_of(family: str) -> str:
+    """Return the os-release ID of a distribution that Trivy calls by this word."""
+    return _IDS.get(family, family)
 
 
 def targets_of(report: ScanReport) -> tuple[Target, ...]:

@@ -259,6 +259,7 @@ def _rafsight(report: ScanReport) -> Json:
             "Ratio": round(report.cost.bytes_fetched / whole, 6) if whole else None,
         },
         "Database": _database(report),
+        **_engine(report),
         "Notes": list(image.notes),
     }
 
@@ -267,6 +268,13 @@ def _gap(gap: Gap) -> Json:
     return _present(
         {"Reason": gap.reason.value, "Subject": gap.subject, "Detail": gap.detail, "Extractor": gap.extractor}
     )
+
+
+def _engine(report: ScanReport) -> Json:
+    engine = report.engine
+    if engine is None:
+        return {}
+    return {"Engine": {"Name": engine.name, "Version": engine.version, "View": engine.view}}
 
 
 def _database(report: ScanReport) -> Json | None:

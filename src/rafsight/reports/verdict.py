@@ -26,6 +26,8 @@ def _headline(report: ScanReport) -> Sentence:
         return f"{counted(count, 'vulnerability', 'vulnerabilities')} found.", Style.BOLD
     if not report.inventory.components and has_unreadable(report):
         return "Nothing could be looked at: what names the packages could not be read or did not verify.", Style.ALARM
+    if report.database is None and report.engine is not None:
+        return f"Vulnerabilities were not looked for: {report.engine.name} lists packages only.", Style.WARNING
     if report.database is None:
         return "Vulnerabilities were not looked for: no advisory database was asked.", Style.WARNING
     if is_complete(report):

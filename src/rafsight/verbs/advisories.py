@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from rafsight.access.download import DownloadMissing, DownloadTerms, Unchanged, Version, download
-from rafsight.analysis.inventory import Ecosystem
+from rafsight.analysis.inventory import READ_ECOSYSTEMS
 from rafsight.base.errors import CallerError, RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
 from rafsight.base.units import GiB
@@ -28,7 +28,10 @@ from rafsight.matching.store import DatabaseStatus, open_database
 OSV_URL: Final = "https://osv-vulnerabilities.storage.googleapis.com"
 KEV_URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
 DEFAULT_ECOSYSTEMS: Final = tuple(
-    sorted({family.base for family in FAMILIES.values()} | {LANGUAGES[kind] for kind in Ecosystem if kind in LANGUAGES})
+    sorted(
+        {family.base for family in FAMILIES.values()}
+        | {LANGUAGES[kind] for kind in READ_ECOSYSTEMS if kind in LANGUAGES}
+    )
 )
 """Those that components of an image are looked up in."""
 

@@ -1,4 +1,4 @@
-"""Write files of an image out: into a tar, or into a folder.
+"""Write files of an image out: into a tar, into a folder, or as a slim archive for a scanner.
 
 This module alone decides which of the two a target is, and in which order an export goes: everything that can be
 refused is refused before anything is written.
@@ -22,6 +22,9 @@ from rafsight.views.export.faults import FolderNotEmpty, NoSuchForm, writing
 from rafsight.views.export.order import Node, Order, order_entries
 from rafsight.views.export.tally import Exported, Omission, Tally
 from rafsight.views.export.tar_writer import Sink, TarWriter
+from rafsight.views.slim.archive import SlimArchive, archive_tag, write_slim
+from rafsight.views.slim.rules import rules_for
+from rafsight.views.slim.selection import keep_for
 
 
 class _Writer(Protocol):
@@ -85,6 +88,34 @@ def export_files(
     with _open_writer(image, to, tally) as writer:
         _write_all(image, order, writer, tally, keep_going=keep_going, listener=listener)
     return tally.result()
+
+
+def export_slim(
+    reference: str,
+    scanner: str,
+    *,
+    to: Path | Sink,
+    options: Options | None = None,
+    listener: Listener = silent,
+) -> SlimArchive:
+    """Write an image by its reference as a slim docker archive, for a scanner to read; see `write_slim`.
+
+    Args:
+        reference: as `open_image` takes it.
+        scanner: name of one of `SLIM_RULES`.
+        to: a file, compressed if its name says so (`.tar.gz`, `.tar.zst`), or a function that takes the bytes.
+        options: how to reach the image.
+        listener: told how many bytes are written.
+    Raises: NoSuchRules, before anything is done; NotWritten; what `open_image` and `write_slim` raise.
+    Cost: what both cost. Of plain OCI layers the first pass keeps what is wanted, as far as it has room.
+    """
+    rules = rules_for(scanner)
+    with open_image(reference, options=options, listener=listener, keep=keep_for(rules)) as image:
+        tag = archive_tag(image.identity)
+        if not isinstance(to, Path):
+            return write_slim(image, rules, to, tag=tag, listener=listener)
+        with open_archive(to) as sink:
+            return write_slim(image, rules, sink, tag=tag, listener=listener)
 
 
 def check_target(to: Path | Sink, *, force: bool) -> None:

@@ -14,7 +14,7 @@ from rafsight.access.layers import Keep
 from rafsight.access.options import Options
 from rafsight.access.session import Image, open_image
 from rafsight.analysis.engine import Analysis
-from rafsight.analysis.inventory import Gap, GapReason, Inventory
+from rafsight.analysis.inventory import Inventory
 from rafsight.analysis.request import FileRef, ReadRequest
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.image.plan import FileRange
@@ -22,7 +22,7 @@ from rafsight.image.selection import Wants, compile_patterns, select_files
 from rafsight.matching.matcher import match
 from rafsight.matching.store import AdvisoryDatabase, open_database
 from rafsight.reports.document import DatabaseFacts, ScanReport
-from rafsight.reports.facts import describe_image
+from rafsight.reports.facts import describe_image, unread_gaps
 
 
 def scan_reference(
@@ -101,20 +101,13 @@ def _scan(image: Image, advisories: AdvisoryDatabase, listener: Listener, starte
         image=describe_image(image),
         inventory=inventory,
         findings=matched.findings,
-        gaps=(*_unread(image), *inventory.gaps, *matched.gaps),
+        gaps=(*unread_gaps(image), *inventory.gaps, *matched.gaps),
         unimportant=matched.hidden,
         cost=image.cost,
         database=_database_facts(advisories),
         started=began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=time.monotonic() - started,
     )
-
-
-def _unread(image: Image) -> Iterable[Gap]:
-    """Say what could not be looked at when the image was opened."""
-    for part in image.unread:
-        reason = GapReason.UNREADABLE if part.is_missing else GapReason.UNSUPPORTED
-        yield Gap(reason=reason, subject=part.what, detail=part.why)
 
 
 def _deliver(

@@ -38,6 +38,7 @@ class ReaderGone(Exception):
 
 
 Sink = Callable[[str], None]
+BytesSink = Callable[[bytes], None]
 
 _STANDARD_OUTPUT: Final = "standard output"
 _DESCRIPTOR: Final = re.compile(r"(?:/dev/fd|/proc/self/fd)/([0-9]{1,9})\Z")
@@ -129,6 +130,20 @@ def _translated(error: OSError, where: str) -> Exception:
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[Sink]:
+    """Open the place for a text; else as `open_bytes_output`.
+
+    Raises: OutputFailed.
+    """
+    if path is None or is_standard_output(path):
+        _stdout()
+        yield write_text
+        return
+    with open_bytes_output(path) as put:
+        yield lambda text: put(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def open_bytes_output(path: Path | None) -> Iterator[BytesSink]:
     """Open the place for a result, before the work begins, so that nobody waits in vain.
 
     A regular file appears under its name when all is written, and keeps its old content otherwise. Devices, pipes and
@@ -138,19 +153,19 @@ def open_output(path: Path | None) -> Iterator[Sink]:
     """
     if path is None or is_standard_output(path):
         _stdout()
-        yield write_text
+        yield write_bytes
         return
     target = Path(os.path.realpath(path))
     with _guarded(path):
         in_place = _is_special(path)
         draft = path if in_place else target.with_name(f".{target.name}.{os.getpid()}.part")
         place = os.dup(descriptor) if (descriptor := _descriptor_of(path)) is not None else draft
-        stream = open(place, "w" if in_place else "x", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+        stream = open(place, "wb" if in_place else "xb")  # noqa: SIM115, PTH123
     try:
 
-        def sink(text: str) -> None:
+        def sink(content: bytes) -> None:
             with _guarded(path):
-                stream.write(text)
+                stream.write(content)
 
         yield sink
         with _guarded(path):

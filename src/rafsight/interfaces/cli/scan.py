@@ -15,6 +15,7 @@ from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import registry_options, with_ui
 from rafsight.interfaces.cli.output import is_standard_output, open_output
+from rafsight.interfaces.cli.scan_engine import EngineChoice, check_choice, engine_options, scan_by_engine, write_raw
 from rafsight.interfaces.cli.terminal import A_FILE, Terminal, standard_output
 from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports.document import ScanReport
@@ -92,6 +93,7 @@ class MalformedEpoch(CallerError):
     metavar="FILE",
     help="The advisory database.  [default: db/advisories.sqlite in the cache]",
 )
+@engine_options
 @registry_options
 @with_ui
 def scan(
@@ -106,6 +108,7 @@ def scan(
     exit_code: int,
     allow_incomplete: bool,
     database: Path | None,
+    engine: "EngineChoice | None",
     options: "Options",
     ui: Ui,
 ) -> int:
@@ -126,10 +129,17 @@ def scan(
     created = creation_date(os.environ.get("SOURCE_DATE_EPOCH"))
     if output is not None and is_standard_output(output):
         output = None
+    if engine is not None:
+        check_choice(engine, click.get_current_context())
+        if engine.raw:
+            return write_raw(reference, engine, output, allow_incomplete=allow_incomplete, options=options, ui=ui)
     with open_output(output) as sink:
-        report = rafsight.scan_reference(
-            reference, database=database or ui.default_database, options=options, listener=ui.listener
-        )
+        if engine is not None:
+            report = scan_by_engine(reference, engine, options=options, ui=ui)
+        else:
+            report = rafsight.scan_reference(
+                reference, database=database or ui.default_database, options=options, listener=ui.listener
+            )
         shown = filter_findings(
             report, severities=wanted, ignore_unfixed=ignore_unfixed, show_unimportant=show_unimportant
         )
@@ -148,7 +158,8 @@ def _why_incomplete(report: ScanReport) -> str:
             "bytes of the image could not be had or did not verify (the report lists them), so the exit status is 3, "
             "with --allow-incomplete, too"
         )
-    return "something was not looked at (the report lists it), so the exit status is 3; --allow-incomplete makes it 0"
+    what = "something was not looked at (the report lists it)" if report.gaps else "vulnerabilities were not looked for"
+    return f"{what}, so the exit status is 3; --allow-incomplete makes it 0"
 
 
 def render(report: ScanReport, output_format: str, *, created: str | None, list_all: bool, terminal: Terminal) -> str:

@@ -1,0 +1,130 @@
+"""Real engines, through `rafsight scan --engine`: what they find in the view of an image is what they find in the image.
+
+Syft comes with the requirements. The others are held to it where they are on PATH; here that is no requirement, so that
+the tests of what is not there do not exist.
+"""
+
+import json
+import os
+import shutil
+
+import pytest
+from tests.parity.conftest import run_syft
+from tests.shared import needs_shared
+
+from rafsight.interfaces.cli import run
+from rafsight.testing.registry import PLANTED, serve_layout
+
+LOST_WHITEOUTS = {"pkg:npm/marked@0.3.2"}
+"""The converter lost two whiteouts in the Nydus forms of the planted image, see `test_syft`."""
+OTHERS = [name for name in ("trivy", "grype", "osv-scanner") if shutil.which(name)]
+
+
+@pytest.fixture
+def scan(tmp_path, monkeypatch, capfdbinary):
+    """Run `rafsight scan --engine`; a home that is empty, a cache that no run may leave anything in."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAFSIGHT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def go(reference, engine, *more):
+        capfdbinary.readouterr()
+        status = run(["-q", "scan", reference, "--engine", engine, *more])
+        output, errors = capfdbinary.readouterr()
+        assert [path.name for path in (tmp_path / "cache" / "engines").iterdir()] == ["lock"]
+        return status, output, errors
+
+    return go
+
+
+def listed(document):
+    """Return what a report of ours lists: purls, each as often as it is installed."""
+    packages = [package for result in document["Results"] for package in result.get("Packages", [])]
+    return sorted(package["Identifier"]["PURL"] for package in packages)
+
+
+def purls(document):
+    return sorted(one["purl"] for one in document["artifacts"])
+
+
+def compare(scan, reference, expected, more):
+    """Hold the report against what Syft finds in the original."""
+    status, output, errors = scan(reference, "syft", "--raw")
+    assert (status, errors) == (0, b"")
+    raw = json.loads(output)
+    assert [purl for purl in purls(raw) if purl not in more] == purls(expected)
+    assert set(purls(raw)) - set(purls(expected)) == more
+    assert raw["distro"] == expected["distro"]
+    assert raw["source"]["type"] == "image"
+    return raw
+
+
+def compare_ours(scan, reference, raw):
+    """Hold our own report against Syft's."""
+    status, output, errors = scan(reference, "syft", "--format", "json", "--list-all-pkgs", "--allow-incomplete")
+    assert (status, errors) == (0, b"")
+    ours = json.loads(output)
+    assert listed(ours) == purls(raw)
+    assert ours["Metadata"]["OS"]["Name"] == raw["distro"]["versionID"]
+
+
+@needs_shared
+@pytest.mark.shared
+@pytest.mark.parametrize("tag", ["oci", "v6", "v5", "v6-ref", "merged"])
+def test_syft_over_the_planted_image_in_every_form(planted, tmp_path, scan, tag):
+    expected = run_syft(planted, tmp_path, tag="oci")
+    raw = compare(scan, f"oci:{planted}:{tag}", expected, set() if tag == "oci" else LOST_WHITEOUTS)
+    compare_ours(scan, f"oci:{planted}:{tag}", raw)
+
+
+@needs_shared
+@pytest.mark.shared
+def test_syft_over_a_realistic_image(realistic_image, tmp_path, scan):
+    layout = realistic_image("wordpress-like")
+    compare(scan, f"oci:{layout}", run_syft(layout, tmp_path), set())
+
+
+def test_syft_over_an_image_of_a_registry(scan):
+    """The shipped image: nothing beside the checkout is needed."""
+    with serve_layout(PLANTED) as registry:
+        reference = registry.reference("v6")
+        status, output, _ = scan(reference, "syft", "--raw")
+        fetched = sum(one.sent for one in registry.log)
+    document = json.loads(output)
+    assert status == 0
+    assert {"pkg:npm/lodash@4.17.11", "pkg:pypi/flask@0.12.2"} <= set(purls(document))
+    assert document["source"]["metadata"]["tags"] == [reference]
+    assert 0 < fetched < sum(path.stat().st_size for path in (PLANTED / "blobs/sha256").iterdir())
+
+
+def test_settings_of_the_user_hide_nothing_from_syft(tmp_path, scan):
+    (tmp_path / ".syft.yaml").write_text('exclude: ["**/dpkg/**"]\n')
+    status, output, _ = scan(f"oci:{PLANTED}:v6", "syft", "--raw")
+    assert status == 0
+    assert any(purl.startswith("pkg:deb/debian/base-files@") for purl in purls(json.loads(output)))
+
+
+def test_engines_that_are_here_are_usable_or_say_why(tmp_path, monkeypatch, capfdbinary):
+    monkeypatch.setenv("RAFSIGHT_CACHE_DIR", str(tmp_path))
+    assert run(["engines", "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capfdbinary.readouterr()[0])["engines"]}
+    assert found["syft"]["usable"]
+    for name in OTHERS:
+        assert found[name]["path"] == shutil.which(name)
+        assert found[name]["usable"] or found[name]["problem"]
+
+
+if OTHERS:
+
+    @pytest.mark.parametrize("name", OTHERS)
+    def test_other_engines_that_are_here(tmp_path, monkeypatch, capfdbinary, name):
+        """With their own home, for the sake of their databases: a report, or the word that a database is missing."""
+        monkeypatch.setenv("RAFSIGHT_CACHE_DIR", str(tmp_path))
+        status = run(["-q", "scan", f"oci:{PLANTED}:v6", "--engine", name, "--format", "json", "--list-all-pkgs"])
+        output, errors = capfdbinary.readouterr()
+        if status in (0, 3):
+            assert {"pkg:pypi/flask@0.12.2"} <= {purl.lower() for purl in listed(json.loads(output))} or name != "trivy"
+            assert json.loads(output)["Rafsight"]["Engine"]["Name"] == name
+        else:
+            assert status == 71, os.fsdecode(errors)
+            assert "database" in os.fsdecode(errors).lower()
