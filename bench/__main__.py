@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import cases
+from bench import cases, views
 
 OUT = Path(__file__).parent / "out"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -58,6 +58,7 @@ def main() -> None:
             ("questions about two bootstraps of 300,000 inodes", lambda: cases.metadata(options.runs, work)),
             ("advisories", lambda: cases.advisories(work, SHARED)),
             ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
+            ("mounted trees, registry on loopback", lambda: views.views(min(options.runs, 3), work)),
             ("beside it: the same question, over the same link", lambda: cases.peers(work, layouts)),
         ]
         for title, measure in sections:

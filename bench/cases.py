@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.measure import Sample, middle, python, run, service
+from bench.measure import Sample, middle, python, rafsight, run, service
 
 PLANTED = Path(__file__).resolve().parents[1] / "src" / "rafsight" / "testing" / "data" / "planted"
 ADVISORIES = PLANTED.parent / "advisories"
@@ -62,11 +62,6 @@ def find_layouts(images: Path | None, shared: Path) -> dict[str, Path]:
         return {path.parent.name: path.parent for path in sorted(images.glob("*/index.json"))}
     planted = shared / "fixtures" / "images" / "planted"
     return {"planted": planted if planted.is_dir() else PLANTED}
-
-
-def rafsight(*arguments: str) -> list[str]:
-    """A command line of ours, as a user starts it."""
-    return [str(Path(sys.executable).parent / "rafsight"), *arguments]
 
 
 def start_up(runs: int) -> list[dict[str, str]]:

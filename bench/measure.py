@@ -66,3 +66,8 @@ def service(command: Sequence[str]) -> Iterator[int]:
 def python(*arguments: str) -> list[str]:
     """A command of this interpreter."""
     return [sys.executable, *arguments]
+
+
+def rafsight(*arguments: str) -> list[str]:
+    """A command line of ours, as a user starts it."""
+    return [str(Path(sys.executable).parent / "rafsight"), *arguments]

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Final
 from rafsight._version import __version__
 
 if TYPE_CHECKING:
-    from rafsight.access.counting import Cost
     from rafsight.access.download import DownloadTerms
     from rafsight.access.options import Options
     from rafsight.access.session import Image, open_image
-    from rafsight.analysis.inventory import Component, Distribution, Gap, GapReason, Inventory
+    from rafsight.analysis.inventory import Component, Gap, GapReason, Inventory
     from rafsight.base.errors import (
         CallerError,
         Defect,
@@ -30,27 +29,28 @@ if TYPE_CHECKING:
         RafsightError,
         RegistryFault,
     )
-    from rafsight.matching.finding import Finding, Severity, Status
+    from rafsight.matching.finding import Finding, Severity
     from rafsight.reports.document import ScanReport
-    from rafsight.reports.soundness import CheckReport, Verdict
+    from rafsight.reports.soundness import CheckReport
     from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
     from rafsight.verbs.check.checking import check_reference
-    from rafsight.verbs.export import export_files, export_reference
+    from rafsight.verbs.engines import Engines
+    from rafsight.verbs.export import export_files, export_reference, export_slim
     from rafsight.verbs.inspect.inspector import Inspector
     from rafsight.verbs.scan import scan_image, scan_reference
-    from rafsight.views.export.tally import Exported
+    from rafsight.verbs.view import Views
+    from rafsight.views.mount.statistics import ViewStatistics
+    from rafsight.views.mount.view import View, ViewFacts, ViewTerms
     from rafsight.views.vfs import FileEntry, find_files, list_files, read_file
 
 _HOMES: Final = {
     "CallerError": "base.errors",
     "CheckReport": "reports.soundness",
     "Component": "analysis.inventory",
-    "Cost": "access.counting",
     "Defect": "base.errors",
-    "Distribution": "analysis.inventory",
     "DownloadTerms": "access.download",
+    "Engines": "verbs.engines",
     "ExitStatus": "base.errors",
-    "Exported": "views.export.tally",
     "FileEntry": "views.vfs",
     "Finding": "matching.finding",
     "Gap": "analysis.inventory",
@@ -65,12 +65,16 @@ _HOMES: Final = {
     "RegistryFault": "base.errors",
     "ScanReport": "reports.document",
     "Severity": "matching.finding",
-    "Status": "matching.finding",
-    "Verdict": "reports.soundness",
+    "View": "views.mount.view",
+    "ViewFacts": "views.mount.view",
+    "ViewStatistics": "views.mount.statistics",
+    "ViewTerms": "views.mount.view",
+    "Views": "verbs.view",
     "check_reference": "verbs.check.checking",
     "database_status": "verbs.advisories",
     "export_files": "verbs.export",
     "export_reference": "verbs.export",
+    "export_slim": "verbs.export",
     "find_files": "views.vfs",
     "import_advisories": "verbs.advisories",
     "list_files": "views.vfs",
@@ -85,12 +89,10 @@ __all__ = [
     "CallerError",
     "CheckReport",
     "Component",
-    "Cost",
     "Defect",
-    "Distribution",
     "DownloadTerms",
+    "Engines",
     "ExitStatus",
-    "Exported",
     "FileEntry",
     "Finding",
     "Gap",
@@ -105,13 +107,17 @@ __all__ = [
     "RegistryFault",
     "ScanReport",
     "Severity",
-    "Status",
-    "Verdict",
+    "View",
+    "ViewFacts",
+    "ViewStatistics",
+    "ViewTerms",
+    "Views",
     "__version__",
     "check_reference",
     "database_status",
     "export_files",
     "export_reference",
+    "export_slim",
     "find_files",
     "import_advisories",
     "list_files",

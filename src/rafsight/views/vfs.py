@@ -10,11 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rafsight.access.session import Image
+from rafsight.formats.tables import Offsets, Words
 from rafsight.image.tree import ImageTree, device_of, kind_of, require_kind
 
 _BLOCK: Final = 4096
 """Entries that are described at a time."""
+IO_BLOCK: Final = 4096
+"""[bytes] st_blksize and f_bsize: as the kernel's EROFS says them."""
+NAME_MAX: Final = 255
+"""[bytes] of one name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +45,75 @@ class FileEntry:
     """(major, minor) of a device."""
     target: bytes | None
     """Where a symbolic link points; None for other kinds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatColumns:
+    """What stat(2) says, one row an entry; access and change times are the modification time."""
+
+    ino: NDArray[np.uint64]
+    mode: Words
+    nlink: Words
+    uid: Words
+    gid: Words
+    rdev: Words
+    """Linux encoding."""
+    size: Offsets
+    """[bytes]"""
+    blocks: Offsets
+    """[512 bytes]"""
+    mtime: Offsets
+    """[s]"""
+    mtime_nsec: Words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSize:
+    """What statfs(2) says; nothing is free."""
+
+    blocks: int
+    """[IO_BLOCK]"""
+    files: int
+
+
+def stat_columns(tree: ImageTree, rows: slice, inos: NDArray[np.uint64] | None = None) -> StatColumns:
+    """Return what stat(2) says of neighbouring rows of a mounted tree.
+
+    Args:
+        tree: the tree.
+        rows: without a step.
+        inos: (n,) st_ino of every row of the tree; None counts the inodes: stored numbers may stand twice.
+    """
+    table = tree.entries
+    size = table.size[rows]
+    return StatColumns(
+        ino=table.link_row[rows].astype(np.uint64) + np.uint64(1) if inos is None else inos[rows],
+        mode=table.mode[rows],
+        nlink=table.nlink[rows],
+        uid=table.uid[rows],
+        gid=table.gid[rows],
+        rdev=table.rdev[rows],
+        size=size,
+        blocks=block_count(size),
+        mtime=table.mtime[rows],
+        mtime_nsec=table.mtime_nsec[rows],
+    )
+
+
+def block_count(sizes: Offsets) -> Offsets:
+    """Return st_blocks [512 bytes] of some sizes, as the kernel's EROFS does: whole blocks, holes or not.
+
+    What a format stores is not used: programs take a file of 0 blocks for one hole, and copy nothing.
+    """
+    whole: Offsets = sizes // IO_BLOCK + (sizes % IO_BLOCK != 0)
+    return whole * (IO_BLOCK // 512)
+
+
+def volume_size(tree: ImageTree) -> VolumeSize:
+    """Return what statfs(2) says of a mounted tree: the blocks of all its inodes."""
+    is_inode = tree.entries.link_row == np.arange(len(tree), dtype=np.int32)
+    units = int(block_count(tree.entries.size[is_inode]).astype(np.float64).sum())  # hostile sizes do not overflow
+    return VolumeSize(blocks=min(units // (IO_BLOCK // 512), (1 << 63) - 1), files=int(is_inode.sum()))
 
 
 def list_files(image: Image, path: bytes, *, recursive: bool = False, follow: bool = True) -> Iterator[FileEntry]:

@@ -13,6 +13,7 @@ import click
 
 from rafsight._version import __version__
 from rafsight.base.errors import ExitStatus
+from rafsight.interfaces.cli.ending import ENDED, Signalled
 from rafsight.interfaces.cli.failure import READER_GONE, show_failure, show_usage
 from rafsight.interfaces.cli.lazy import CommandEntry, LazyGroup
 from rafsight.interfaces.cli.options import global_options
@@ -21,6 +22,7 @@ from rafsight.interfaces.cli.settings import Settings
 
 COMMANDS: Final = (
     CommandEntry(name="scan", summary="Find known vulnerabilities in an image."),
+    CommandEntry(name="view", summary="Mount an image as a file tree, read-only."),
     CommandEntry(name="ls", summary="List files of an image."),
     CommandEntry(name="cat", summary="Write files of an image to standard output."),
     CommandEntry(name="export", summary="Write files of an image to a tar or a folder."),
@@ -28,6 +30,7 @@ COMMANDS: Final = (
     CommandEntry(name="inspect", summary="Look into an image's metadata."),
     CommandEntry(name="check", summary="Tell whether an image is sound."),
     CommandEntry(name="db", summary="Import, update and show the advisory database."),
+    CommandEntry(name="engines", summary="Show the known scanners on this machine and what each covers."),
     CommandEntry(name="demo", summary="Scan an image that rafsight ships, on this machine alone."),
 )
 
@@ -70,6 +73,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return show_usage(error)
     except (click.Abort, KeyboardInterrupt):
         return ExitStatus.INTERRUPTED
+    except Signalled as ended:
+        return ended.status
     except ReaderGone:
         drop_output()
         return READER_GONE
@@ -84,13 +89,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the process's command line, and end the process.
 
-    After Ctrl-C the process ends at once: everything was put in order on the way here, but for threads that wait for a
-    registry, and the interpreter would wait for them.
+    After Ctrl-C or a signal the process ends at once: everything was put in order on the way here, but for threads that
+    wait for a registry, and the interpreter would wait for them.
     """
     # numpy's linear algebra starts a thread for each core when it is imported, and nothing here multiplies matrices
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     status = run()
-    if status == ExitStatus.INTERRUPTED:
+    if status == ExitStatus.INTERRUPTED or status in ENDED:
         drop_output()
         os._exit(status)
     sys.exit(status)

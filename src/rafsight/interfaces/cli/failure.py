@@ -77,6 +77,11 @@ def say_warning(message: str) -> None:
     _write(f"rafsight: {style_for_stderr('warning:', '33')} {message}")
 
 
+def say_line(message: str) -> None:
+    """Write how it goes."""
+    _write(f"rafsight: {message}")
+
+
 def _write(text: str) -> None:
     if sys.stderr is None:
         return  # closed: nobody wants to know

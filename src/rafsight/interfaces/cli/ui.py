@@ -4,6 +4,7 @@ This module alone decides where the cache lies.
 """
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Self
 
 from rafsight.base.events import Event, Listener, Noticed
 from rafsight.base.text import printable
-from rafsight.interfaces.cli.failure import say_warning
+from rafsight.interfaces.cli.failure import say_line, say_warning
 from rafsight.interfaces.cli.progress import Drawing
 from rafsight.interfaces.cli.settings import Settings
 from rafsight.interfaces.cli.terminal import can_draw_on_stderr, standard_output
@@ -23,8 +24,9 @@ class Ui:
     def __init__(self, settings: Settings) -> None:
         """Take the global options."""
         self._settings = settings
-        draws = not settings.quiet and not settings.no_progress and can_draw_on_stderr()
-        self._drawing = Drawing() if draws else None
+        self._draws = not settings.quiet and not settings.no_progress and can_draw_on_stderr()
+        self._drawing: Drawing | None = None
+        self._lock = threading.Lock()
         self._told: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -63,15 +65,34 @@ class Ui:
             self._drawing.pause()
         say_warning(message)
 
+    def say(self, message: str) -> None:
+        """Tell the user how it goes, unless they want quiet."""
+        if self._settings.quiet:
+            return
+        if self._drawing is not None:
+            self._drawing.pause()
+        say_line(message)
+
     def begin_output(self) -> None:
         """Take the bars away for good if results are about to go to the same terminal."""
-        if self._drawing is not None and standard_output().is_terminal:
-            self._drawing.close()
+        if standard_output().is_terminal:
+            self.end_drawing()
+
+    def end_drawing(self) -> None:
+        """Take the bars away for good."""
+        with self._lock:
+            self._draws = False
+            if self._drawing is not None:
+                self._drawing.close()
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Noticed):
             self.warn(printable(event.message, 1000))
-        elif self._drawing is not None:
+            return
+        with self._lock:  # not before there is something to draw: it has a thread, and who forks must have none
+            if self._draws and self._drawing is None:
+                self._drawing = Drawing()
+        if self._drawing is not None:
             self._drawing.show(event)
 
 

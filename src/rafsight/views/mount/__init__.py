@@ -1,0 +1,1 @@
+"""Images as mounted file trees."""
