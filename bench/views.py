@@ -150,7 +150,7 @@ class Nydusd:
         bootstrap.write_bytes(bootstrap_of(self._images / name))
         command = ["nydusd", "fuse", "--mountpoint", str(root), "--bootstrap", str(bootstrap), "--config", str(config)]
         with subprocess.Popen(
-            [*command, "--thread-num", "4"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, "--fuse-threads", "4", "--rlimit-nofile", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
                 while not os.path.ismount(root) and process.poll() is None:

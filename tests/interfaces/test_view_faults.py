@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -278,15 +278,39 @@ def chunk_is_there(program, content):
     return any(content in file.read_bytes() for file in program.cache.glob("chunks/*/data"))
 
 
-def test_the_end_does_not_wait_for_a_registry_that_hangs(program, spot, engine, large, truth):
+@pytest.mark.parametrize("engine", ["erofs", "erofs-fanotify"])
+def test_an_end_from_outside_does_not_wait_for_a_registry_that_hangs(program, spot, engine, large, truth):
     """A reader waits for content that does not come: it gets an error, and the view is gone."""
+    needs_engine(engine, spot)
     with serve_layout(large, mischief=(Mischief(only=blob_of(large), hang=120),)) as registry:
         program.say("view", registry.reference("latest"), spot / "place", "-d", "--engine", engine)
         with reader(truth, spot / "place/tail") as user:
             assert registry.wait_for_hang()
+            begun = time.monotonic()
             program.say("view", "--umount", spot / "place")
-            assert what_is_left(spot) == []
+            assert time.monotonic() - begun < 15
+            wait_until(lambda: what_is_left(spot) == [])
             assert next_line(user.stdout).startswith("errno")
+
+
+def test_ctrl_c_does_not_wait_for_a_registry_that_hangs(program, spot, large, truth):
+    with (
+        serve_layout(large, mischief=(Mischief(only=blob_of(large), hang=120),)) as registry,
+        program.foreground(registry.reference("latest"), spot / "place", "--engine", "fuse") as process,
+    ):
+        next_line(process.stdout)
+        with reader(truth, spot / "place/tail") as user:
+            assert registry.wait_for_hang()
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            status, _, errors = ended(process)
+            assert time.monotonic() - begun < 15
+            wait_until(lambda: what_is_left(spot) == [])
+            assert next_line(user.stdout).startswith("errno")
+    assert status == 0, errors
+    assert "was still in use by" in errors
+    assert "the end is not waited for" in errors
+    assert "files opened" in errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("engine", ["fuse", "erofs"])
@@ -543,4 +567,3 @@ def test_a_folder_of_somebody_else_shows_no_view_of_an_ordinary_user(nobody, sma
     assert done.returncode == 71
     assert "fusermount3" in done.stderr
     assert "Traceback" not in done.stderr
-    assert threading.active_count() < 50

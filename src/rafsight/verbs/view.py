@@ -3,14 +3,15 @@
 What mounts is imported when something is mounted: to list and to end views costs little.
 """
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rafsight.access.options import Options
 from rafsight.base.errors import HostLimit
-from rafsight.base.events import Event, Listener, silent
+from rafsight.base.events import Event, Listener, Noticed, silent
 from rafsight.views.mount.detached import Starting, WayBack, start
 from rafsight.views.mount.log import Log
 from rafsight.views.mount.place import place_of
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
     from rafsight.access.session import Image
     from rafsight.views.mount.mounting import Wish
+
+
+_PATIENCE: Final = 5.0
+"""[s] for a view that was served to be taken down."""
 
 
 class ViewWithdrawn(HostLimit):
@@ -95,17 +100,22 @@ class Views:
             options: how to reach the image.
             listener: told about long work, reads that fail, and who used it at the end; by any thread.
 
-        Returns: what it did.
+        Returns: what it did. If `View.is_left_behind` then, threads still wait for something, and the process should
+            end without them: the guardian does the rest.
         Raises: as `mount`; ViewWithdrawn; KeyboardInterrupt: a signal came before the tree was there.
         """
         listener = _calm(listener)
         with supervised() as supervisor, heard_by(supervisor) as signals:
             wish = self._wish(reference, directory, terms, options, listener, hears_signals=True)
-            with _mounted(wish, supervisor, listener) as view:
+            with ExitStack() as stack:
+                view = stack.enter_context(_mounted(wish, supervisor, listener))
                 signals.stage = Stage.SERVING  # who is told that it is ready may send a signal at once
                 on_ready(view)
                 ending = view.wait()
                 signals.stage = Stage.ENDING
+                view.is_left_behind = not _closed_within(_PATIENCE, stack.pop_all())
+            if view.is_left_behind:
+                listener(Noticed(message="the end is not waited for: a registry or a disk does not answer"))
             if ending is Ending.WITHDRAWN:
                 raise ViewWithdrawn(directory=str(view.directory))
             return view.statistics
@@ -226,6 +236,28 @@ def _calm(listener: Listener) -> Listener:
             listener(event)
 
     return hear
+
+
+def _closed_within(patience: float, stack: ExitStack) -> bool:
+    """Close in a thread of its own, since a registry that does not answer can hold it for minutes.
+
+    Returns: False if it takes longer.
+    Raises: what closing raises; KeyboardInterrupt: an impatient person.
+    """
+    faults: list[BaseException] = []
+
+    def close() -> None:
+        try:
+            stack.close()
+        except BaseException as fault:  # noqa: BLE001 - raised where it is waited for
+            faults.append(fault)
+
+    thread = threading.Thread(target=close, name="rafsight-end", daemon=True)
+    thread.start()
+    thread.join(patience)
+    if faults:
+        raise faults[0]
+    return not thread.is_alive()
 
 
 def _mounted(wish: "Wish", supervisor: Supervisor, listener: Listener) -> "AbstractContextManager[View]":

@@ -56,6 +56,7 @@ def test_every_entry_says_what_stat_says(nodes):
         assert questions.parse_attr(records.attributes(row)[wire.ATTR_HEAD.size :]) == attr
         inos.setdefault(attr.ino, set()).add(said["first"])
     assert all(len(firsts) == 1 for firsts in inos.values())
+    assert len(inos) == len({one["first"] for one in expected.values()})
     assert 0 not in inos
 
 

@@ -4,6 +4,7 @@ This module alone decides which of its options go together, and how a view and i
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -129,7 +130,10 @@ def view(
         _say_where(facts, as_json=as_json)
         return ExitStatus.OK
 
+    shown: list[View] = []
+
     def on_ready(mounted: "View") -> None:
+        shown.append(mounted)
         ui.begin_output()
         _say_where(mounted.facts, as_json=as_json)
         ui.say(f"mounted by {mounted.facts.engine} ({mounted.how}); Ctrl-C ends it")
@@ -139,7 +143,11 @@ def view(
     if as_json:
         _write_json(asdict(done))
     ui.say(describe(done))
-    return ExitStatus.INCOMPLETE if done.failed else ExitStatus.OK
+    status = ExitStatus.INCOMPLETE if done.failed else ExitStatus.OK
+    if any(one.is_left_behind for one in shown):
+        flush_output()
+        os._exit(status)  # the interpreter would wait for what does not answer
+    return status
 
 
 def _check_asking(reference: str | None, directory: Path | None, asked: Sequence[bool], *, may_name: bool) -> None:

@@ -71,6 +71,8 @@ class View:
         self.facts = facts
         self.how = how
         """For people: what serves the content."""
+        self.is_left_behind = False
+        """It was to end, and something that does not answer holds it."""
         self._mounted = mounted
         self._supervisor = supervisor
         self._statistics = statistics
