@@ -24,17 +24,17 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-def _mounts():
+def _mounts_below(folder):
     try:
-        return set(Path("/proc/self/mounts").read_text(errors="replace").splitlines())
+        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
     except OSError:
         return set()
+    return {line for line in lines if line.split(" ")[1].startswith(f"{folder}/")}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_mounts_left():
-    """No test may leave a mount behind."""
-    before = _mounts()
+def no_mounts_left(tmp_path_factory):
+    """No test may leave a mount behind: all are made below the folder of this run."""
     yield
-    left = _mounts() - before
+    left = _mounts_below(tmp_path_factory.getbasetemp().resolve())
     assert not left, f"mounts left behind: {left}"

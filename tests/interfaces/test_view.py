@@ -316,7 +316,7 @@ def test_relative_names_are_those_of_whoever_says_them(program, spot, small):
 
 
 def test_the_end_waits_until_the_folder_can_be_used_again(program, spot, engine, small):
-    for _ in range(3):
+    for _ in range(2):
         program.say("view", f"oci:{small}", spot / "place", "-d", "--engine", engine)
         program.say("view", "--umount", spot / "place")
     assert not (spot / "place").exists()

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -22,7 +23,8 @@ from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightEr
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
 from rafsight.formats.compression import Decoder
-from rafsight.formats.rafs.placement import decode_unit, verify_chunk
+from rafsight.formats.rafs.placement import decode_units, verify_chunk
+from rafsight.formats.records import Buffer
 from rafsight.formats.tables import MalformedImage, Placement
 from rafsight.image.assemble import Assembler
 from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads, range_length
@@ -45,6 +47,8 @@ _OFFSET_BITS: Final = np.uint64(52)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Cut = tuple[int, int, int, bytes]
+"""A chunk, its offset in a unit's content and its size [bytes], and its digest."""
 Outcome = tuple[int, bytes | memoryview | RafsightError]
 """A chunk, and its verified content or why there is none."""
 
@@ -281,8 +285,15 @@ class Fetcher:
         self, placement: Placement, plan: ReadPlan, part: BlobRange, held: Mapping[Place, bytes]
     ) -> list[Outcome]:
         result: list[Outcome] = []
-        for unit, chunks in zip(part.units.tolist(), plan.chunks_of(part.units), strict=True):
-            result += self._decode(placement, unit, memoryview(held[_place_of(placement, unit)]), chunks)
+        blob = self._tree.tables.blobs[part.blob_index]
+        for unit, chunks in zip(part.units, plan.chunks_of(part.units), strict=True):
+            place = _place_of(placement, int(unit))
+            stored = memoryview(held[place])
+            (content,) = decode_units(
+                placement, np.array([unit]), stored, start=place[1], blob=blob, decoder=self._decoder()
+            )
+            (cuts,) = self._cuts(placement, [chunks])
+            result += self._verified(placement, int(unit), content, cuts)
         return result
 
     def _fetch_and_decode(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
@@ -304,37 +315,53 @@ class Fetcher:
         if isinstance(stored, RafsightError):
             yield from ((chunk, stored) for chunks in members for chunk in chunks)
             return
-        starts = (placement.units.offset[part.units] - part.offset).tolist()
-        sizes = placement.units.stored_size[part.units].tolist()
-        for unit, start, size, chunks in zip(part.units.tolist(), starts, sizes, members, strict=True):
-            piece = stored[start : start + size]
-            found = self._decode(placement, unit, piece, chunks)
+        blob = self._tree.tables.blobs[part.blob_index]
+        contents = decode_units(placement, part.units, stored, start=part.offset, blob=blob, decoder=self._decoder())
+        cuts = self._cuts(placement, members)
+        for unit, content, chunks in zip(part.units.tolist(), contents, cuts, strict=True):
+            found = self._verified(placement, unit, content, chunks)
             if holds and not any(isinstance(outcome, RafsightError) for _, outcome in found):
-                self._held.put(_place_of(placement, unit), piece)
+                place = _place_of(placement, unit)
+                self._held.put(place, stored[place[1] - part.offset :][: place[2]])
             yield from found
 
-    def _decode(self, placement: Placement, unit: int, stored: memoryview, chunks: list[int]) -> list[Outcome]:
+    def _cuts(self, placement: Placement, members: Sequence[Sequence[int]]) -> Iterator[list[Cut]]:
+        """Look up where the chunks of units lie in them, and their digests: of all at once, since there are many."""
+        rows = np.fromiter(chain.from_iterable(members), np.int64)
         table = self._tree.tables.chunks
+        digests = table.digest[rows].tobytes()
+        size = len(digests) // max(len(rows), 1)
+        each = zip(
+            rows.tolist(),
+            placement.unit_offset[rows].tolist(),
+            table.size[rows].tolist(),
+            (digests[at : at + size] for at in range(0, len(digests), size or 1)),
+            strict=True,
+        )
+        for chunks in members:
+            yield list(islice(each, len(chunks)))
+
+    def _verified(
+        self, placement: Placement, unit: int, content: Buffer | ImageFault, chunks: Sequence[Cut]
+    ) -> list[Outcome]:
+        """Cut the content of a unit into chunks, and compare each with its digest."""
         blob = self._tree.tables.blobs[int(placement.units.blob_index[unit])]
-        try:
-            content = memoryview(decode_unit(placement, unit, stored, blob, self._decoder()))
-        except MalformedImage as error:
-            offset, why = int(placement.units.offset[unit]), f"{error.details['where']}: {error.details['what']}"
-            number = int(table.number[chunks[0]]) if chunks else 0
+        if isinstance(content, MalformedImage):
+            offset, why = int(placement.units.offset[unit]), f"{content.details['where']}: {content.details['what']}"
+            number = int(self._tree.tables.chunks.number[chunks[0][0]]) if chunks else 0
             damage = UndecodableChunk(index=number, blob=blob.blob_id, offset=offset, why=why)
-            return [(chunk, damage) for chunk in chunks]
-        except ImageFault as error:
-            return [(chunk, error) for chunk in chunks]
+            return [(chunk, damage) for chunk, *_ in chunks]
+        if isinstance(content, ImageFault):
+            return [(chunk, content) for chunk, *_ in chunks]
+        view = memoryview(content)
         result: list[Outcome] = []
-        for chunk in chunks:
-            offset, size = int(placement.unit_offset[chunk]), int(table.size[chunk])
-            piece = content[offset : offset + size]  # a view: chunks of one unit may overlap as often as they like
-            digest = table.digest[chunk].tobytes()
+        for chunk, offset, size, digest in chunks:
+            piece = view[offset : offset + size]  # a view: chunks of one unit may overlap as often as they like
             if len(piece) == size and verify_chunk(piece, digest, blob.digester):
                 result.append((chunk, piece))
             else:
-                fault = ChunkDigestMismatch(index=int(table.number[chunk]), blob=blob.blob_id)
-                result.append((chunk, fault))
+                number = int(self._tree.tables.chunks.number[chunk])
+                result.append((chunk, ChunkDigestMismatch(index=number, blob=blob.blob_id)))
         return result
 
     def _decoder(self) -> Decoder:

@@ -5,9 +5,12 @@ the image promises, which the caller has bounded, and a zstd window of at most 1
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rafsight.formats.tables import Compressor, MalformedImage
+import numpy as np
+
+from rafsight.formats.tables import Compressor, MalformedImage, Offsets
 
 if TYPE_CHECKING:
     import zstandard
@@ -16,6 +19,8 @@ Buffer = bytes | memoryview
 
 _ZSTD_WINDOW: Final = 1 << 27
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
+_MANY: Final = 8
+"""Pieces from which on it is worth it to decompress them at once."""
 
 
 class Decoder:
@@ -46,6 +51,36 @@ class Decoder:
         if len(content) != size:
             raise _damaged(compressor, f"gives {len(content)} bytes, and the image promises {size}")
         return content
+
+    def decompress_many(
+        self, compressor: Compressor, stored: memoryview, starts: Sequence[int], sizes: Sequence[int], expected: Offsets
+    ) -> list[memoryview] | None:
+        """Decompress many pieces at once, which for small ones takes half as long, and stops other threads once.
+
+        Args:
+            compressor: what made the pieces.
+            stored: holds them.
+            starts: [bytes] where each begins there.
+            sizes: [bytes] of each; all of it lies in `stored`.
+            expected: (k,) [bytes] of content, bounded by the caller: so much memory is taken.
+
+        Returns: the contents; None if there is no such way for these: `decompress` does them one by one, and says what
+            is wrong with which.
+        """
+        if compressor is not Compressor.ZSTD or len(starts) < _MANY or not expected.all():
+            return None
+        import zstandard
+
+        segments = np.empty((len(starts), 2), np.uint64)
+        segments[:, 0], segments[:, 1] = starts, sizes
+        decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        try:
+            pieces = zstandard.BufferWithSegments(stored, segments.tobytes())
+            found = decoder.multi_decompress_to_buffer(pieces, decompressed_sizes=expected.astype("<u8").tobytes())
+        except (zstandard.ZstdError, AttributeError):  # a piece is damaged; or a build that lacks it
+            return None
+        contents = [memoryview(found[index]) for index in range(len(found))]  # type: ignore[arg-type]
+        return contents if [len(content) for content in contents] == expected.tolist() else None
 
     def _decompress_zstd(self, stored: Buffer, size: int) -> bytes:
         import zstandard

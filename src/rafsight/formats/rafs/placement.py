@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rafsight.base.errors import Defect
+from rafsight.base.errors import Defect, ImageFault
 from rafsight.base.limits import Limits
 from rafsight.formats.checksum import digest as compute_digest
 from rafsight.formats.cipher import decrypt_unit
@@ -131,6 +131,39 @@ def decode_unit(placement: Placement, unit: int, stored: Buffer, blob: BlobEntry
             raise MalformedImage(where=f"chunk data of blob {blob.blob_id}", what=what, offset=int(units.offset[unit]))
         return bytes(stored)
     return decoder.decompress(blob.compressor, stored, size)
+
+
+def decode_units(
+    placement: Placement, units: Indexes, stored: memoryview, *, start: int, blob: BlobEntry, decoder: Decoder
+) -> list[Buffer | ImageFault]:
+    """Turn the stored bytes of many units of one blob into their contents; small ones at once.
+
+    Args:
+        placement: what `place_chunks` found.
+        units: (u,) rows of `placement.units`.
+        stored: bytes of the units' data file that hold all of them.
+        start: [bytes] where these begin in that file.
+        blob: the units'.
+        decoder: this thread's.
+    Returns: contents as `decode_unit` returns them, or what it would raise.
+    """
+    table = placement.units
+    starts, sizes = table.offset[units] - start, table.stored_size[units]
+    is_plain_way = blob.cipher is Cipher.NONE and not _is_foreign(blob)
+    if is_plain_way and bool(
+        (table.form[units] == UnitForm.COMPRESSED).all() and (starts + sizes <= len(stored)).all()
+    ):
+        expected = table.decoded_size[units]
+        found = decoder.decompress_many(blob.compressor, stored, starts.tolist(), sizes.tolist(), expected)
+        if found is not None:
+            return list(found)
+    result: list[Buffer | ImageFault] = []
+    for unit, at, size in zip(units.tolist(), starts.tolist(), sizes.tolist(), strict=True):
+        try:
+            result.append(decode_unit(placement, unit, stored[at : at + size], blob, decoder))
+        except ImageFault as error:
+            result.append(error)
+    return result
 
 
 def verify_chunk(content: Buffer, digest: bytes, digester: Digester) -> bool:

@@ -51,6 +51,8 @@ class Served:
     """For people: what serves the content."""
     count_files: Callable[[], int] | None
     """Says how many different files were opened, as far as the engine sees it; None if it sees none."""
+    count_refused: Callable[[], int] | None = None
+    """Says how many reads failed for a reason that the store does not know; None if there is no such reason."""
 
 
 class Engine(Protocol):

@@ -49,4 +49,5 @@ class FanotifyEngine:
             stack.enter_context(left_at_the_end(directory, plan.listener))
             guardian.say_mounted()
             count = count_files(plan, volume, stack)
-            yield Served(engine=self.name, how="the kernel, from cache files that fill up", count_files=count)
+            how = "the kernel, from cache files that fill up"
+            yield Served(engine=self.name, how=how, count_files=count, count_refused=lambda: gate.refused)

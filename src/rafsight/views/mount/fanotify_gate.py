@@ -83,6 +83,8 @@ class Gate:
         self._turn = threading.Lock()
         self._answering = threading.Lock()
         self._is_over = False
+        self.refused = 0
+        """Reads that failed though content could be had: it has no place, or its file was cut."""
         self._said: set[str] = set()
         for blob, path in enumerate(self._paths):
             self._add(blob, path)
@@ -134,7 +136,7 @@ class Gate:
             verdict = self._judge(event, state, blob)
         except RafsightError as error:
             if isinstance(error, NotKept):  # all else the store has said already
-                self._say(f"{error}; reads of it fail")
+                self._refuse(f"{error}; reads of it fail")
         finally:
             with self._answering:
                 if not self._is_over:
@@ -151,7 +153,7 @@ class Gate:
         if blob is None or _reads_itself(event.thread, state):
             return 0
         if state.st_size < self._sizes[blob]:
-            self._say(f"{self._paths[blob]} was cut by somebody; reads of it fail")
+            self._refuse(f"{self._paths[blob]} was cut by somebody; reads of it fail")
             return EIO
         end = self._sizes[blob] if event.size is None else event.offset + event.size
         self._store.fill(blob, event.offset, end - event.offset)
@@ -174,6 +176,11 @@ class Gate:
         except FanotifyRefused as refused:
             if refused.errno != ENOENT:  # the file was taken out of the cache: its mark stays, and does no harm
                 self._say(str(refused))
+
+    def _refuse(self, message: str) -> None:
+        with self._answering:
+            self.refused += 1
+        self._say(message)
 
     def _say(self, message: str) -> None:
         if message not in self._said:

@@ -139,6 +139,7 @@ def _counting(image: Image, store: ChunkStore, served: Served) -> Callable[[], V
 
     def gather() -> ViewStatistics:
         tally, cost = store.tally, image.cost
+        refused = served.count_refused() if served.count_refused is not None else 0
         return ViewStatistics(
             seconds=time.monotonic() - began,
             files_opened=served.count_files() if served.count_files is not None else None,
@@ -147,7 +148,7 @@ def _counting(image: Image, store: ChunkStore, served: Served) -> Callable[[], V
             requests=cost.requests,
             chunk_hits=tally.hits,
             chunk_misses=tally.misses,
-            failed=tally.failed,
+            failed=tally.failed + refused,
         )
 
     return gather

@@ -35,7 +35,7 @@ class ViewStatistics:
     chunk_misses: int
     """Chunks that had to be fetched first."""
     failed: int
-    """Chunks that were asked for and could not be had: their readers got an input/output error."""
+    """Chunks that were asked for and could not be had or kept: their readers got an input/output error."""
 
 
 class StatisticsFile:
