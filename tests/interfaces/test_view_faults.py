@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -114,8 +114,8 @@ def reader(truth, path):
 
 
 def go_on(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
+    with suppress(BrokenPipeError):  # it has come to its end
+        os.write(process.stdin.fileno(), b"\n")
 
 
 def guardian_of_the_view(program):
@@ -327,6 +327,25 @@ def test_ctrl_c_does_not_wait_for_a_registry_that_hangs(program, spot, large, tr
     assert "was still in use by" in errors
     assert "the end is not waited for" in errors
     assert "files opened" in errors.splitlines()[-1]
+
+
+def test_whoever_presses_ctrl_c_twice_waits_for_nothing(program, spot, large, truth):
+    with (
+        serve_layout(large, mischief=(Mischief(only=blob_of(large), hang=120),)) as registry,
+        program.foreground(registry.reference("latest"), spot / "place", "--engine", "fuse") as process,
+    ):
+        next_line(process.stdout)
+        next_line(process.stderr)
+        with reader(truth, spot / "place/tail") as user:
+            assert registry.wait_for_hang()
+            process.send_signal(signal.SIGINT)
+            assert "was still in use by" in next_line(process.stderr)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            assert ended(process)[0] == 130
+            assert time.monotonic() - begun < 4
+            assert next_line(user.stdout).startswith("errno")
+        wait_until(lambda: what_is_left(spot) == [])
 
 
 @pytest.mark.parametrize("engine", ["fuse", "erofs"])

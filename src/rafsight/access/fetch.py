@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -47,6 +47,14 @@ _OFFSET_BITS: Final = np.uint64(52)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+FIRST_BATCH: Final = 16
+"""Units of a range that are decoded at once, to begin with."""
+NEXT_BATCH: Final = 128
+"""Units that are decoded at once."""
+SMALL: Final = 32 * KiB
+"""[bytes] of content: with units up to here most of the time is Python's own, and threads side by side would only
+hinder each other."""
+
 Cut = tuple[int, int, int, bytes]
 """A chunk, its offset in a unit's content and its size [bytes], and its digest."""
 Outcome = tuple[int, bytes | memoryview | RafsightError]
@@ -126,6 +134,7 @@ class Fetcher:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._held = HeldUnits()
+        self._turn = threading.Lock()
         self._paid = np.empty(0, dtype=np.uint64)
 
     def side_by_side(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -316,14 +325,23 @@ class Fetcher:
             yield from ((chunk, stored) for chunks in members for chunk in chunks)
             return
         blob = self._tree.tables.blobs[part.blob_index]
-        contents = decode_units(placement, part.units, stored, start=part.offset, blob=blob, decoder=self._decoder())
         cuts = self._cuts(placement, members)
-        for unit, content, chunks in zip(part.units.tolist(), contents, cuts, strict=True):
-            found = self._verified(placement, unit, content, chunks)
-            if holds and not any(isinstance(outcome, RafsightError) for _, outcome in found):
-                place = _place_of(placement, unit)
-                self._held.put(place, stored[place[1] - part.offset :][: place[2]])
-            yield from found
+        low, high = 0, FIRST_BATCH
+        while low < len(part.units):  # somebody waits for the first ones
+            units = part.units[low:high]
+            is_small = int(placement.units.decoded_size[units].max()) <= SMALL
+            with self._turn if is_small else nullcontext():
+                contents = decode_units(placement, units, stored, start=part.offset, blob=blob, decoder=self._decoder())
+                found = [
+                    self._verified(placement, unit, content, next(cuts))
+                    for unit, content in zip(units.tolist(), contents, strict=True)
+                ]
+            for unit, outcomes in zip(units.tolist(), found, strict=True):
+                if holds and not any(isinstance(outcome, RafsightError) for _, outcome in outcomes):
+                    place = _place_of(placement, unit)
+                    self._held.put(place, stored[place[1] - part.offset :][: place[2]])
+                yield from outcomes
+            low, high = high, high + NEXT_BATCH
 
     def _cuts(self, placement: Placement, members: Sequence[Sequence[int]]) -> Iterator[list[Cut]]:
         """Look up where the chunks of units lie in them, and their digests: of all at once, since there are many."""

@@ -130,11 +130,11 @@ def needs_root():
 
 
 def needs_engine(name, folder):
-    """Skip, with a reason, where an engine cannot be tried."""
+    """Skip, with a reason, where an engine cannot be tried. What a test may leave, root alone can take away."""
     from tests.views.mount.fanotify_volumes import needs_pre_content
 
+    needs_root()
     if name in ("erofs", "erofs-fanotify"):
-        needs_root()
         try:
             require_kind("erofs", folder)
         except MountRefused as refused:

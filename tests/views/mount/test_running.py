@@ -108,7 +108,7 @@ def test_a_number_that_is_somebody_elses_by_now_is_let_be(spot):
             view = Running(folder=site.folder, record=record)
             ask_to_end(view, pytest.fail)
             with pytest.raises(StillRunning, match=f"process {innocent.pid}"):
-                wait_until_gone(view, patience=0)
+                wait_until_gone(view, patience=0, last_patience=0.2)
             assert is_let_be(innocent)
             gone = replace(record, pid=dead_process())
             ask_to_end(Running(folder=site.folder, record=gone), pytest.fail)

@@ -25,6 +25,7 @@ from rafsight.image.plan import RowArray
 
 FULL: Final = 1.0
 """[s] after a write that there was no room for in which nothing is written."""
+_PRESENT: Final = (Fate.ON_DISK, Fate.FOUND)
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _BATCH: Final = 1 * MiB
 """[bytes] of chunks that are written at once, at least."""
@@ -80,7 +81,7 @@ class Delivery:
         """Look which chunks of a run are here after all, and return the others."""
         shelf = run.shelf
         on_disk = shelf.find_on_disk(sorted(run.wanted))
-        self._settle(run, on_disk, Fate.ON_DISK)
+        self._settle(run, on_disk, Fate.FOUND)
         missing = []
         for number in sorted(run.asked.difference(on_disk)):
             content = self._overflow.get((shelf.index, number))
@@ -185,7 +186,7 @@ class Delivery:
 
     def _settle(self, run: Run, numbers: Collection[int], result: Result) -> None:
         if numbers:
-            run.shelf.settled(numbers, are_present=result is Fate.ON_DISK, signal=run.signal)
+            run.shelf.settled(numbers, are_present=result in _PRESENT, signal=run.signal)
             run.settle(numbers, result)
 
     def _settle_rest(self, run: Run, result: Result) -> None:

@@ -33,21 +33,11 @@ MAX_PACE: Final = 4
 class Filler:
     """Brings chunks. Thread-safe."""
 
-    def __init__(
-        self, delivery: Delivery, notices: Notices, *, ahead: ThreadPoolExecutor, now: ThreadPoolExecutor
-    ) -> None:
-        """Take what brings, who hears of failures, and threads.
-
-        Args:
-            delivery: does the work.
-            notices: told of chunks that could not be had.
-            ahead: for what follows on what somebody reads.
-            now: for what somebody waits for; he goes on as soon as he has what he wants of it.
-        """
+    def __init__(self, delivery: Delivery, notices: Notices, ahead: ThreadPoolExecutor) -> None:
+        """Take what brings, who hears of failures, and threads for what follows on what somebody reads."""
         self._delivery = delivery
         self._notices = notices
         self._ahead = ahead
-        self._now = now
         self._readers = 0
         self._calm = threading.Condition()
 
@@ -69,9 +59,12 @@ class Filler:
                 counts.hits += 1
                 return None
             with self._reading():
-                if is_mine:
-                    self._send(self._now, run)
+                if is_mine:  # here: to hand it to another thread costs more than it gives
+                    self._delivery.execute(run)
                 result = run.result(number)
+        if result is Fate.FOUND:
+            counts.hits += 1
+            return None
         counts.misses += 1
         if isinstance(result, RafsightError):
             counts.failed += 1
@@ -142,12 +135,12 @@ class Filler:
                 run = _begin(shelf, _neighbours(shelf, number, RUN))
                 following = _follow(shelf) if reads_on and not self.is_full else []
         for other in following:
-            self._send(self._ahead, other)
+            self._send(other)
         return (None, False) if is_here else (run, is_mine)
 
-    def _send(self, threads: ThreadPoolExecutor, run: Run) -> None:
+    def _send(self, run: Run) -> None:
         try:
-            threads.submit(self._delivery.execute, run)
+            self._ahead.submit(self._delivery.execute, run)
         except RuntimeError:  # the store is being closed
             self._delivery.abandon(run)
 

@@ -12,7 +12,10 @@ class Fate(Enum):
     """What became of a chunk that is no error and not in memory."""
 
     ON_DISK = 1
-    LEFT = 2
+    """It was brought."""
+    FOUND = 2
+    """Somebody else had brought it."""
+    LEFT = 3
     """It is not here, and nobody is to blame: ask again."""
 
 

@@ -39,8 +39,6 @@ from rafsight.image.plan import RowArray
 SYNC_PAUSE: Final = 5.0
 """[s] between two times that what was written is brought to stable storage."""
 _AHEAD_THREADS: Final = 2
-_NOW_THREADS: Final = 16
-"""Runs that are brought at a time because somebody waits for one of their chunks."""
 _TRIES: Final = 4
 
 
@@ -282,8 +280,8 @@ def open_chunk_store(image: Image, folder: Path, *, limit: int, listener: Listen
         except OSError as error:
             notices.say_once("unusable", f"{folder} takes no content ({error.strerror}): it is served from memory")
     room.make()
-    with threads(_AHEAD_THREADS, name="rafsight-ahead") as ahead, threads(_NOW_THREADS, name="rafsight-now") as now:
-        filler = Filler(Delivery(image, Overflow(), room, notices), notices, ahead=ahead, now=now)
+    with threads(_AHEAD_THREADS, name="rafsight-ahead") as ahead:
+        filler = Filler(Delivery(image, Overflow(), room, notices), notices, ahead)
         store = ChunkStore(image, backing, shelves, filler, notices)
         ending = threading.Event()
         syncing = threading.Thread(target=_sync_now_and_then, args=(store, ending), name="rafsight-sync", daemon=True)
@@ -292,8 +290,7 @@ def open_chunk_store(image: Image, folder: Path, *, limit: int, listener: Listen
             yield store
         finally:
             ending.set()
-            for pool in (ahead, now):
-                pool.shutdown(wait=True, cancel_futures=True)
+            ahead.shutdown(wait=True, cancel_futures=True)
             syncing.join()
             store.close()
 

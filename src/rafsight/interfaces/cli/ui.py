@@ -78,6 +78,11 @@ class Ui:
         if standard_output().is_terminal:
             self.end_drawing()
 
+    def pause_drawing(self) -> None:
+        """Take the bars away for a line of results; they come back while the work goes on."""
+        if self._drawing is not None:
+            self._drawing.pause()
+
     def end_drawing(self) -> None:
         """Take the bars away for good."""
         with self._lock:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -34,6 +34,16 @@ _LONG: Final = 4000
 """Characters of a path or reference that are shown."""
 
 
+class _Folder(click.Path):
+    """The name of a folder. An empty one, as of a variable that is not set, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty name."""
+        if value == "":
+            self.fail("The name of the folder is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _read_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Read a number of bytes."""
     if value is None:
@@ -47,7 +57,7 @@ def _read_size(context: click.Context, parameter: click.Parameter, value: str | 
 
 @click.command("view", cls=SectionedCommand, short_help="Mount an image as a file tree, read-only.")
 @click.argument("reference", metavar="[REF]", required=False)
-@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=_Folder(path_type=Path))
 @click.option(
     "--detach", "-d", is_flag=True, help="Return when the tree is there; a process in the background serves it."
 )
@@ -78,7 +88,9 @@ def _read_size(context: click.Context, parameter: click.Parameter, value: str | 
     section=_RUNNING,
     help="Say what views did so far; of the one at DIR, if one is named.",
 )
-@click.option("--umount", metavar="DIR|all", cls=SectionOption, section=_RUNNING, help="End a view, or all.")
+@click.option(
+    "--umount", type=_Folder(), metavar="DIR|all", cls=SectionOption, section=_RUNNING, help="End a view, or all."
+)
 @registry_options
 @with_ui
 def view(
@@ -126,15 +138,19 @@ def view(
     terms = rafsight.ViewTerms(engine=engine, prefetch=prefetch, access_log=access_log, cache_size=cache_size)
     if detach:
         facts = views.start(reference, directory, terms=terms, options=options).wait(ui.listener)
-        ui.begin_output()
-        _say_where(facts, as_json=as_json)
+        try:
+            ui.begin_output()
+            _say_where(facts, as_json=as_json)
+        except BaseException:  # nobody would know where it is
+            views.stop(facts.directory, listener=ui.listener)
+            raise
         return ExitStatus.OK
 
     shown: list[View] = []
 
     def on_ready(mounted: "View") -> None:
         shown.append(mounted)
-        ui.begin_output()
+        ui.pause_drawing()
         _say_where(mounted.facts, as_json=as_json)
         ui.say(f"mounted by {mounted.facts.engine} ({mounted.how}); Ctrl-C ends it")
 
@@ -155,6 +171,9 @@ def _check_asking(reference: str | None, directory: Path | None, asked: Sequence
     context = click.get_current_context()
     if sum(asked) > 1:
         message = "--list, --stats and --umount are questions of their own: ask one at a time."
+        raise click.UsageError(message, context)
+    if reference == "":
+        message = "The name of the folder is empty."
         raise click.UsageError(message, context)
     if directory is not None or (reference is not None and not may_name):
         message = "--list, --stats and --umount take no REF: they are about views that run."
@@ -211,8 +230,10 @@ def describe(numbers: "ViewStatistics") -> str:
     parts += [
         f"{format_size(numbers.bytes_served)} served",
         f"{format_size(numbers.bytes_fetched)} fetched in {_counted(numbers.requests, 'request')}",
-        f"{numbers.chunk_hits:,} of {_counted(numbers.chunk_hits + numbers.chunk_misses, 'chunk')} found in the cache",
     ]
+    asked = numbers.chunk_hits + numbers.chunk_misses
+    if asked:
+        parts.append(f"{numbers.chunk_hits:,} of {_counted(asked, 'chunk')} found in the cache")
     if numbers.failed:
         parts.append(f"{_counted(numbers.failed, 'chunk')} could not be had")
     return f"{', '.join(parts)}, in {numbers.seconds:.0f} s"

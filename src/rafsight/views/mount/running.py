@@ -76,12 +76,13 @@ def ask_to_end(view: Running, listener: Listener) -> None:
             leave(mounted, listener)
 
 
-def wait_until_gone(view: Running, *, patience: float = _PATIENCE) -> None:
+def wait_until_gone(view: Running, *, patience: float = _PATIENCE, last_patience: float = _LAST_PATIENCE) -> None:
     """Wait until nothing is left of a view. A server that does not react is killed; its guardian cleans up.
 
     Args:
         view: was asked to end.
         patience: [s] before its server is killed.
+        last_patience: [s] after that.
 
     Raises: StillRunning.
     """
@@ -89,7 +90,7 @@ def wait_until_gone(view: Running, *, patience: float = _PATIENCE) -> None:
         return
     if view.record.hears_signals:
         _signal(view, signal.SIGKILL)
-    if not _is_gone_within(view, _LAST_PATIENCE):
+    if not _is_gone_within(view, last_patience):
         raise StillRunning(directory=view.record.directory, pid=view.record.pid)
 
 
