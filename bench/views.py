@@ -1,7 +1,7 @@
 """Mounted trees: names, attributes, small files and a large one, through each engine, and through nydusd beside them.
 
-Every row is one command of coreutils over the mounted tree. `find`, `stat walk` and `cold` rows begin with a fresh mount,
-`cold` ones with an empty cache; `complete` rows with a fresh mount and all chunks in the cache.
+Every row is one command of coreutils over the mounted tree. `find`, `stat walk` and `cold` rows begin with a fresh
+mount, `cold` ones with an empty cache; `complete` rows with a fresh mount and all chunks in the cache.
 """
 
 import json
@@ -148,10 +148,10 @@ class Nydusd:
         config.write_text(json.dumps(self._config(port, name)))
         bootstrap = self._work / f"{name}.boot"
         bootstrap.write_bytes(bootstrap_of(self._images / name))
-        command = ["nydusd", "fuse", "--mountpoint", str(root), "--bootstrap", str(bootstrap), "--config", str(config)]
-        with subprocess.Popen(
-            [*command, "--fuse-threads", "4", "--rlimit-nofile", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
+        places = ["--mountpoint", str(root), "--bootstrap", str(bootstrap), "--config", str(config)]
+        command = ["nydusd", "fuse", *places, "--fuse-threads", "4", "--rlimit-nofile", "0"]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
             try:
                 while not os.path.ismount(root) and process.poll() is None:
                     time.sleep(0.01)
