@@ -11,6 +11,7 @@ import shutil
 import pytest
 from tests.parity.conftest import run_syft
 from tests.shared import needs_shared
+from tests.views.observed import needs_root
 
 from rafsight.interfaces.cli import run
 from rafsight.testing.registry import PLANTED, serve_layout
@@ -47,15 +48,15 @@ def purls(document):
     return sorted(one["purl"] for one in document["artifacts"])
 
 
-def compare(scan, reference, expected, more):
+def compare(scan, reference, expected, more, via="archive"):
     """Hold the report against what Syft finds in the original."""
-    status, output, errors = scan(reference, "syft", "--raw")
+    status, output, errors = scan(reference, "syft", "--raw", "--via", via)
     assert (status, errors) == (0, b"")
     raw = json.loads(output)
     assert [purl for purl in purls(raw) if purl not in more] == purls(expected)
     assert set(purls(raw)) - set(purls(expected)) == more
     assert raw["distro"] == expected["distro"]
-    assert raw["source"]["type"] == "image"
+    assert raw["source"]["type"] == {"archive": "image", "mount": "directory"}[via]
     return raw
 
 
@@ -78,10 +79,20 @@ def test_syft_over_the_planted_image_in_every_form(planted, tmp_path, scan, tag)
 
 
 @needs_shared
+@needs_root
 @pytest.mark.shared
-def test_syft_over_a_realistic_image(realistic_image, tmp_path, scan):
+@pytest.mark.parametrize("tag", ["oci", "v6", "v5", "v6-ref", "merged"])
+def test_syft_over_the_mounted_planted_image_in_every_form(planted, tmp_path, scan, tag):
+    more = set() if tag == "oci" else LOST_WHITEOUTS
+    compare(scan, f"oci:{planted}:{tag}", run_syft(planted, tmp_path, tag="oci"), more, via="mount")
+
+
+@needs_shared
+@pytest.mark.shared
+@pytest.mark.parametrize("via", ["archive", pytest.param("mount", marks=needs_root)])
+def test_syft_over_a_realistic_image(realistic_image, tmp_path, scan, via):
     layout = realistic_image("wordpress-like")
-    compare(scan, f"oci:{layout}", run_syft(layout, tmp_path), set())
+    compare(scan, f"oci:{layout}", run_syft(layout, tmp_path), set(), via=via)
 
 
 def test_syft_over_an_image_of_a_registry(scan):

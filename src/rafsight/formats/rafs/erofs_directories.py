@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from rafsight.formats.rafs import v6_layout as layout
-from rafsight.formats.rafs.erofs_packing import BLOCK, copy_pieces, fill_blocks
+from rafsight.formats.rafs.erofs_packing import BLOCK, fill_blocks
+from rafsight.formats.rafs.writing import copy_pieces
 from rafsight.formats.records import Bools, Indexes, octets_of, ragged
 from rafsight.formats.tables import Octets, Offsets, TreeTables
 

@@ -1,4 +1,4 @@
-"""How things of different sizes are packed into blocks, and copied there by columns.
+"""How things of different sizes are packed into blocks.
 
 This module alone decides which items share a block: they are taken in order, and a block ends where the next one would
 not fit.
@@ -9,14 +9,12 @@ from typing import Final
 import numpy as np
 
 from rafsight.formats.rafs.v6_layout import BLOCK_BITS as _BLOCK_BITS
-from rafsight.formats.records import Indexes, ragged
-from rafsight.formats.tables import Octets, Offsets
+from rafsight.formats.records import Indexes
+from rafsight.formats.tables import Offsets
 
 BLOCK_BITS: Final = _BLOCK_BITS
 BLOCK: Final = 1 << BLOCK_BITS
 """[bytes]"""
-_BATCH: Final = 1 << 19
-"""[bytes] that are copied at once: each needs two indexes of eight bytes."""
 
 
 def fill_blocks(cost: Offsets, group: Offsets) -> Offsets:
@@ -55,27 +53,3 @@ def cheapest(cost: Offsets, budget: int) -> Indexes:
         return np.arange(len(cost))
     order = np.argsort(cost, kind="stable")
     return order[np.cumsum(np.minimum(cost[order], budget + 1)) <= budget]
-
-
-def copy_pieces(target: Octets, places: Offsets, source: Octets, offsets: Offsets, sizes: Offsets) -> None:
-    """Copy pieces of different sizes from anywhere to anywhere.
-
-    Args:
-        target: written to.
-        places: (k,) [bytes] where each piece goes.
-        source: read from.
-        offsets: (k,) [bytes] where each piece is.
-        sizes: (k,) [bytes] of each.
-    Cost: a few nanoseconds a byte. Memory: some MiB.
-    """
-    end = np.cumsum(sizes, dtype=np.int64)
-    low = 0
-    while low < len(sizes):
-        high = max(low + 1, int(np.searchsorted(end, (end[low - 1] if low else 0) + _BATCH, side="right")))
-        if high == low + 1:
-            place, offset, size = int(places[low]), int(offsets[low]), int(sizes[low])
-            target[place : place + size] = source[offset : offset + size]
-        else:
-            piece, ordinal = ragged(sizes[low:high])
-            target[places[low:high][piece] + ordinal] = source[offsets[low:high][piece] + ordinal]
-        low = high

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from rafsight.base.errors import Defect
 from rafsight.formats.rafs import v6_layout as layout
 from rafsight.formats.rafs.erofs_directories import Directories, find_entries, write_entries
-from rafsight.formats.rafs.erofs_packing import BLOCK, BLOCK_BITS, copy_pieces
+from rafsight.formats.rafs.erofs_packing import BLOCK, BLOCK_BITS
 from rafsight.formats.rafs.erofs_xattrs import count_of, encode_areas
+from rafsight.formats.rafs.writing import copy_pieces, put, scatter
 from rafsight.formats.records import Bools, Indexes, octets_of, ragged
 from rafsight.formats.tables import Octets, Offsets, TreeTables
 
@@ -213,11 +214,6 @@ def _write_head(tree: WrittenTree, tables: TreeTables, device_blocks: Sequence[i
     put(tree.octets, layout.PLAIN_DEVICE_TABLE_OFFSET, devices.tobytes())
 
 
-def put(octets: Octets, offset: int, part: bytes) -> None:
-    """Write a piece to its place."""
-    octets[offset : offset + len(part)] = np.frombuffer(part, np.uint8)
-
-
 def _write_inodes(
     octets: Octets, tables: TreeTables, chunk_map: ChunkMap, areas: dict[int, bytes], plan: _Plan
 ) -> None:
@@ -241,21 +237,13 @@ def _write_inodes(
         counts[row] = count_of(area)
         put(octets, int(plan.inode[row]) + _INODE, area)
     inodes["xattr_count"] = counts[rows]
-    _scatter(octets, plan.inode[rows], inodes)
+    scatter(octets, plan.inode[rows], inodes)
 
 
 def _write_cells(octets: Octets, chunk_map: ChunkMap, cells: NDArray[np.void], plan: _Plan) -> None:
     file, ordinal = ragged(chunk_map.count)
     places = -(-plan.behind[file] // _WORD) * _WORD + ordinal * layout.PLAIN_CHUNK_INDEX.size
-    _scatter(octets, places, cells[chunk_map.start[file] + ordinal])
-
-
-def _scatter(octets: Octets, places: Offsets, rows: NDArray[np.void]) -> None:
-    """Write rows of one size, in units of eight bytes, to their places."""
-    columns = rows.view("<u8").reshape(len(rows), rows.dtype.itemsize // _WORD)
-    words = octets.view("<u8")
-    for column in range(columns.shape[1]):
-        words[places // _WORD + column] = columns[:, column]
+    scatter(octets, places, cells[chunk_map.start[file] + ordinal])
 
 
 def _write_links(octets: Octets, tables: TreeTables, plan: _Plan) -> None:

@@ -14,6 +14,7 @@ from rafsight.formats.checksum import digest
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.rafs import v5_layout as layout
 from rafsight.formats.rafs.words import image_digester
+from rafsight.formats.rafs.writing import copy_pieces, prefetch_table, put, scatter
 from rafsight.formats.records import Bools, Indexes, octets_of, ragged
 from rafsight.formats.tables import BlobEntry, Octets, Offsets, Rows, TreeTables
 
@@ -56,11 +57,10 @@ def write_bootstrap(tables: TreeTables) -> bytes:
     records = _lay_out(
         tables, np.argsort(places), pairs, chunk_count, blob_end + layout.EXTENDED_BLOB.size * len(tables.blobs)
     )
-    content = bytearray(records.end)
-    octets = np.frombuffer(content, np.uint8)
+    octets = np.zeros(records.end, np.uint8)
     inodes = _inodes(tables, index, pairs, chunk_count)
     inodes["digest"] = _digests(tables).view(f"V{_DIGEST}").ravel()
-    _scatter(octets, records.start, inodes.view(np.uint8).reshape(len(inodes), -1))
+    scatter(octets, records.start, inodes)
     _write_texts(octets, tables, records, pairs)
     _write_chunks(octets, tables, records, chunk_count)
     order = np.argsort(index)
@@ -70,16 +70,12 @@ def write_bootstrap(tables: TreeTables) -> bytes:
         layout.SUPERBLOCK_SIZE, table_end, prefetch_end, len(index), len(tables.prefetch), len(blobs),
         len(tables.blobs), blob_end,
     ), layout.SUPERBLOCK.dtype)  # fmt: skip
-    content[: layout.SUPERBLOCK.size] = superblock.tobytes()
-    _put(content, layout.SUPERBLOCK_SIZE, (records.start[order] >> 3).astype("<u4").tobytes())
-    _put(content, table_end, _prefetch(tables, index))
-    _put(content, prefetch_end, blobs)
-    _put(content, blob_end, _extended_blobs(tables.blobs))
-    return bytes(content)
-
-
-def _put(content: bytearray, offset: int, part: bytes) -> None:
-    content[offset : offset + len(part)] = part
+    put(octets, 0, superblock.tobytes())
+    put(octets, layout.SUPERBLOCK_SIZE, (records.start[order] >> 3).astype("<u4").tobytes())
+    put(octets, table_end, prefetch_table(tables, index))
+    put(octets, prefetch_end, blobs)
+    put(octets, blob_end, _extended_blobs(tables.blobs))
+    return octets.tobytes()
 
 
 def _padded(size: int) -> int:
@@ -227,17 +223,13 @@ def _has_holes(tables: TreeTables) -> Bools:
 
 def _write_texts(octets: Octets, tables: TreeTables, records: _Records, pairs: dict[int, bytes]) -> None:
     entries, source = tables.entries, octets_of(memoryview(tables.buffer))
-    _copy(octets, records.start + layout.INODE.size, source, entries.name_offset, entries.name_size)
+    copy_pieces(
+        octets, records.start + layout.INODE.size, source, entries.name_offset, entries.name_size.astype(np.int64)
+    )
     octets[records.start[0] + layout.INODE.size] = ord("/")
-    _copy(octets, records.target, source, entries.target_offset, entries.target_size)
+    copy_pieces(octets, records.target, source, entries.target_offset, entries.target_size.astype(np.int64))
     for row, block in pairs.items():
         octets[records.xattrs[row] :][: len(block)] = np.frombuffer(block, np.uint8)
-
-
-def _copy(octets: Octets, places: Offsets, source: Octets, offsets: Offsets, sizes: Rows) -> None:
-    """Copy texts of different sizes from one file to another."""
-    text, ordinal = ragged(sizes.astype(np.int64))
-    octets[places[text] + ordinal] = source[offsets[text] + ordinal]
 
 
 def _write_chunks(octets: Octets, tables: TreeTables, records: _Records, chunk_count: Offsets) -> None:
@@ -261,15 +253,7 @@ def _write_chunks(octets: Octets, tables: TreeTables, records: _Records, chunk_c
     written["flags"] = chunks.flags[chunk]
     written["file_offset"] = tables.extents.file_offset[extent]
     size = shared.CHUNK_INFO.size
-    _scatter(octets, records.chunks[row] + ordinal * size, written.view(np.uint8).reshape(len(written), size))
-
-
-def _scatter(octets: Octets, places: Offsets, rows: Octets) -> None:
-    """Write rows of one size, 8-aligned, to their places in the file."""
-    words = octets.view("<u8")
-    columns = rows.view("<u8")
-    for column in range(columns.shape[1]):
-        words[(places >> 3) + column] = columns[:, column]
+    scatter(octets, records.chunks[row] + ordinal * size, written)
 
 
 def _digests(tables: TreeTables) -> Octets:
@@ -297,12 +281,6 @@ def _digests(tables: TreeTables) -> Octets:
         found = digest(digester, answer[start : start + count].reshape(-1).data)
         answer[row] = np.frombuffer(found, np.uint8)
     return answer
-
-
-def _prefetch(tables: TreeTables, index: Indexes) -> bytes:
-    """Write the prefetch table in the new numbers."""
-    rows = {int(ino): row for row, ino in reversed(list(enumerate(tables.entries.ino.tolist())))}
-    return b"".join(int(index[rows[ino]]).to_bytes(4, "little") for ino in tables.prefetch.tolist() if ino in rows)
 
 
 def _blob_table(blobs: Sequence[BlobEntry]) -> bytes:

@@ -14,7 +14,8 @@ from rafsight.base.errors import Defect
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.rafs import v6_layout as layout
 from rafsight.formats.rafs.erofs_packing import BLOCK, BLOCK_BITS
-from rafsight.formats.rafs.erofs_writer import ChunkMap, put, write_tree
+from rafsight.formats.rafs.erofs_writer import ChunkMap, write_tree
+from rafsight.formats.rafs.writing import prefetch_table, put
 from rafsight.formats.records import Indexes, ragged
 from rafsight.formats.tables import BlobEntry, ChunkFlag, Cipher, TreeTables
 
@@ -55,7 +56,7 @@ def write_bootstrap(tables: TreeTables) -> bytes:
     octets = np.zeros(_align(end + len(chunks)), np.uint8)
     octets[:end] = tree.octets
     put(octets, end, chunks)
-    prefetch = _prefetch(tables, tree.nids)
+    prefetch = prefetch_table(tables, tree.nids)
     put(octets, layout.SUPERBLOCK_OFFSET, _superblock(tables, places, int(tree.nids[0])))
     put(octets, layout.EXTENDED_SUPERBLOCK_OFFSET, _extended(tables, places, end, len(chunks), len(prefetch)))
     put(octets, layout.DEVICE_TABLE_OFFSET, _device_slots(tables.blobs, len(octets)))
@@ -201,9 +202,3 @@ def _blob_row(blob: BlobEntry) -> np.ndarray:
         row["meta_digest_or_key"] = blob.meta_digest.ljust(32, b"\0")
         row["meta_size_or_iv"] = blob.meta_size.to_bytes(8, "little")
     return row
-
-
-def _prefetch(tables: TreeTables, nids: Indexes) -> bytes:
-    """Write the prefetch table in the new numbers."""
-    rows = {int(ino): row for row, ino in reversed(list(enumerate(tables.entries.ino.tolist())))}
-    return b"".join(int(nids[rows[ino]]).to_bytes(4, "little") for ino in tables.prefetch.tolist() if ino in rows)
