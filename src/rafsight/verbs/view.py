@@ -3,7 +3,6 @@
 What mounts is imported when something is mounted: to list and to end views costs little.
 """
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,14 +28,8 @@ if TYPE_CHECKING:
     from rafsight.access.session import Image
     from rafsight.views.mount.mounting import Wish
 
-
 _PATIENCE: Final = 5.0
 """[s] for a view that was served to be taken down."""
-
-
-_TURN: Final = 0.0005
-"""[s] after which a thread of a server gives way, a tenth of what Python has: who waits for a chunk must not wait for
-those who bring others."""
 
 
 class ViewWithdrawn(HostLimit):
@@ -111,7 +104,6 @@ class Views:
         Raises: as `mount`; ViewWithdrawn; KeyboardInterrupt: a signal came before the tree was there.
         """
         listener = _calm(listener)
-        sys.setswitchinterval(_TURN)
         with supervised() as supervisor, heard_by(supervisor) as signals:
             wish = self._wish(reference, directory, terms, options, listener, hears_signals=True)
             with ExitStack() as stack:
