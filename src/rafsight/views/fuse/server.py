@@ -4,7 +4,9 @@ This module alone decides when a mount of ours ends: its user may leave it, some
 is in use is detached, so that nobody else comes in.
 
 The process that serves must not itself run programs from the mount, nor map its files into memory: Python would wait
-for the kernel with the interpreter lock held, and the kernel for Python.
+for the kernel with the interpreter lock held, and the kernel for Python. Nor must a thread of it ever wait for the
+mount: if the process is killed meanwhile, the kernel keeps that thread until it is answered, and with it the connection
+that would have to be closed first, for ever.
 """
 
 import os
@@ -16,6 +18,7 @@ from typing import Final
 
 from rafsight.base.errors import Defect, RafsightError
 from rafsight.base.events import Listener, Noticed, silent
+from rafsight.views.fuse.asking import asking
 from rafsight.views.fuse.channel import Channel, MountOptions, NoFuse, open_channel
 from rafsight.views.fuse.crew import Crew
 from rafsight.views.fuse.device import greet
@@ -80,9 +83,10 @@ class FuseMount:
             with suppress(UnmountRefused):
                 self._channel.unmount(lazy=True)
             if root >= 0:
-                caller = threading.Thread(target=self._call_out, args=(root,), name="rafsight-fuse-call", daemon=True)
-                caller.start()
-                caller.join(_PATIENCE)
+                try:
+                    self._call_out(root)
+                finally:
+                    os.close(root)
 
     def close(self) -> None:
         """Unmount and stop serving; whoever still uses the mount gets errors from now on.
@@ -108,11 +112,9 @@ class FuseMount:
         return self._place is not None and mount_at(self.directory) == self._place
 
     def _call_out(self, root: int) -> None:
-        try:
-            with suppress(OSError):  # the connection ended
-                self._crew.call_out(lambda: os.statvfs(root))
-        finally:
-            os.close(root)
+        """Bring the threads out of the device, by questions of another process: see the head of this module."""
+        with suppress(OSError), asking(root) as ask:  # the connection ended, or no process can be started
+            self._crew.call_out(ask)
 
     def _tell(self, fault: Exception) -> None:
         """Say once what nobody expected."""
