@@ -140,7 +140,7 @@ def test_an_interrupt_leaves_nothing(script, tmp_path):
             script("echo $$ > pid; /bin/sleep 600 & kill -ALRM $PPID; /bin/sleep 600")
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert not is_alive(child_of(tmp_path))
+    wait_for(lambda: not is_alive(child_of(tmp_path)))
 
 
 @pytest.mark.parametrize(

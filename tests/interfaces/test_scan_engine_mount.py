@@ -76,7 +76,7 @@ def test_an_engine_that_fails_leaves_no_mount(spot):
     status, output, errors = run(spot, "--engine", "trivy")
     assert (status, output) == (71, b"")
     assert "trivy image --download-db-only" in errors
-    assert what_is_left(spot) == []
+    wait_for(lambda: what_is_left(spot) == [])
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_view_is_told_and_ends_by_a_signal(program, spot, small, number):
     first, last = errors.splitlines()
     assert first == "rafsight: mounted by fuse (FUSE alone); Ctrl-C ends it"
     assert last.startswith("rafsight: 0 files opened, 0 B served, ")
-    assert what_is_left(spot) == []
+    wait_until(lambda: what_is_left(spot) == [])
 
 
 def test_every_engine_serves_until_it_is_told_to_end(program, spot, engine, small):
@@ -260,7 +260,7 @@ def test_a_view_that_is_being_made_can_be_ended(program, spot, small):
         assert (one["ready"], one["engine"]) == (False, "")
         program.say("view", "--umount", spot / "place")
         assert ended(process)[0] == 130
-        assert what_is_left(spot) == []
+        wait_until(lambda: what_is_left(spot) == [])
 
 
 # in the background
@@ -347,7 +347,7 @@ def test_a_view_that_nobody_is_told_of_is_taken_back(program, spot, small):
         )  # fmt: skip
     assert done.returncode == 73
     assert b"No space left" in done.stderr
-    assert what_is_left(spot) == []
+    wait_until(lambda: what_is_left(spot) == [])
 
 
 def test_of_many_that_want_one_folder_one_gets_it(program, spot, small):

@@ -155,7 +155,7 @@ def test_a_killed_server_and_guardian_are_cleaned_up_after_by_the_next(program, 
         assert len(view_folders(program.cache) or mounts_below(spot)) >= 1
         assert program.say("view", "--list").splitlines() == ["DIRECTORY  ENGINE  PID  SINCE  REFERENCE"]
     assert not (spot / "place").exists()
-    assert what_is_left(spot) == []
+    wait_until(lambda: what_is_left(spot) == [])
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["server", "server and guardian"])
@@ -501,7 +501,7 @@ def test_a_terminal_that_is_gone_hurts_no_reader(program, spot, engine, large):
             assert (done.returncode, done.stdout) == (1, b"")
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)
-    assert what_is_left(spot) == []
+    wait_until(lambda: what_is_left(spot) == [])
 
 
 # as an ordinary user

@@ -263,7 +263,8 @@ def test_two_views_share_what_one_has_fetched(spot, engine, large):
         registry.forget()
         assert sums_below(spot / "two") == sums_of(LARGE)
         assert data_requests(registry, large) == []
-        assert first.statistics.chunk_misses > 0
+        # with marks on the files both are asked when one of them is read, and one of them brings
+        assert first.statistics.chunk_misses + second.statistics.chunk_misses > 0
         assert {facts.directory for facts in views.running()} == {first.directory, second.directory}
 
 
