@@ -22,6 +22,7 @@ from rafsight.access.held import HeldUnits, Place
 from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
+from rafsight.formats.checksum import digests
 from rafsight.formats.compression import Decoder
 from rafsight.formats.rafs.placement import decode_units, verify_chunk
 from rafsight.formats.records import Buffer
@@ -325,23 +326,43 @@ class Fetcher:
             yield from ((chunk, stored) for chunks in members for chunk in chunks)
             return
         blob = self._tree.tables.blobs[part.blob_index]
-        cuts = self._cuts(placement, members)
         low, high = 0, FIRST_BATCH
         while low < len(part.units):  # somebody waits for the first ones
-            units = part.units[low:high]
+            units, chunks = part.units[low:high], members[low:high]
             is_small = int(placement.units.decoded_size[units].max()) <= SMALL
             with self._turn if is_small else nullcontext():
                 contents = decode_units(placement, units, stored, start=part.offset, blob=blob, decoder=self._decoder())
-                found = [
-                    self._verified(placement, unit, content, next(cuts))
-                    for unit, content in zip(units.tolist(), contents, strict=True)
-                ]
+                found = self._verified_whole(placement, units, contents, chunks)
+                if found is None:
+                    cuts = self._cuts(placement, chunks)
+                    found = [
+                        self._verified(placement, unit, content, next(cuts))
+                        for unit, content in zip(units.tolist(), contents, strict=True)
+                    ]
             for unit, outcomes in zip(units.tolist(), found, strict=True):
                 if holds and not any(isinstance(outcome, RafsightError) for _, outcome in outcomes):
                     place = _place_of(placement, unit)
                     self._held.put(place, stored[place[1] - part.offset :][: place[2]])
                 yield from outcomes
             low, high = high, high + NEXT_BATCH
+
+    def _verified_whole(
+        self, placement: Placement, units: RowArray, contents: Sequence[Buffer | ImageFault], chunks: list[list[int]]
+    ) -> list[list[Outcome]] | None:
+        """Verify units that are one chunk each, all at once; None if they are not, or one is not what it should be."""
+        if any(len(members) != 1 for members in chunks):
+            return None
+        rows = np.array(chunks, np.int64)[:, 0]
+        table = self._tree.tables.chunks
+        sizes = placement.units.decoded_size[units]
+        are_whole = (placement.unit_offset[rows] == 0) & (table.size[rows] == sizes) & table.digest[rows].any(axis=1)
+        whole = [content for content in contents if not isinstance(content, ImageFault)]
+        if not are_whole.all() or len(whole) < len(contents):
+            return None
+        blob = self._tree.tables.blobs[int(table.blob_index[rows[0]])]
+        if digests(blob.digester, whole) != table.digest[rows].tobytes():
+            return None
+        return [[(row, memoryview(content))] for row, content in zip(rows.tolist(), whole, strict=True)]
 
     def _cuts(self, placement: Placement, members: Sequence[Sequence[int]]) -> Iterator[list[Cut]]:
         """Look up where the chunks of units lie in them, and their digests: of all at once, since there are many."""

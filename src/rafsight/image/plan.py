@@ -71,9 +71,11 @@ class ReadPlan:
         Args:
             units: (u,) rows of the unit table.
         """
-        lows = np.searchsorted(self.chunk_units, units).tolist()
-        highs = np.searchsorted(self.chunk_units, units, side="right").tolist()
-        return [self.chunks[low:high].tolist() for low, high in zip(lows, highs, strict=True)]
+        lows = np.searchsorted(self.chunk_units, units)
+        highs = np.searchsorted(self.chunk_units, units, side="right")
+        if bool((highs - lows == 1).all()):
+            return self.chunks[lows].reshape(-1, 1).tolist()
+        return [self.chunks[low:high].tolist() for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
 
 
 def wanted_extents(tree: ImageTree, wanted: Sequence[FileRange]) -> list[RowArray]:
