@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,8 @@ LOG_SIZE: Final = 256 * KiB
 _PIECE: Final = 1 * MiB
 _LOOK: Final = 0.2
 """[s] between looks whether a program still lives."""
+_STARTING: Final = 10.0
+"""[s] that the start of a program may take when it is to end at once."""
 _NAP: Final = 0.01
 """[s] between them once it has closed its outputs: then it is about to end."""
 _REST: Final = 1.0
@@ -77,23 +80,68 @@ def run(
     Cost: one process. Memory: its output.
     """
     deadline = time.monotonic() + time_limit
+    start = _Start([program, *arguments], environment, folder)
     try:
-        process = subprocess.Popen(  # noqa: S603 - a program that the user named, without a shell
-            [program, *arguments],
-            env=dict(environment),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            process_group=0,
-        )
-    except OSError as error:
-        raise EngineNotStarted(program=str(program), why=error.strerror or str(error)) from error
-    try:
+        process = start.process()
         output, log = _follow(process, deadline, output_limit)
     finally:
-        _end(process)
+        start.end()
     return Ended(status=process.returncode, output=output, log=log)
+
+
+class _Start:
+    """A program that is started by a thread.
+
+    Signals interrupt the main thread only, so that none can come between the start and our knowledge of the process.
+    """
+
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> None:
+        self._command = command
+        self._environment = dict(environment)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        self._is_over = threading.Event()
+        self._is_over.set()
+
+    def process(self) -> subprocess.Popen[bytes]:
+        """Start the program.
+
+        Raises: EngineNotStarted.
+        """
+        self._is_over.clear()
+        try:
+            threading.Thread(target=self._work, name="rafsight-start", daemon=True).start()
+        except RuntimeError as error:
+            self._is_over.set()
+            raise EngineNotStarted(program=str(self._command[0]), why=str(error)) from error
+        self._is_over.wait()
+        if self._process is None:
+            why = (self._error.strerror or str(self._error)) if self._error else "it did not begin"
+            raise EngineNotStarted(program=str(self._command[0]), why=why) from self._error
+        return self._process
+
+    def end(self) -> None:
+        """End the program and all that it started, and bury it."""
+        self._is_over.wait(_STARTING)
+        if self._process is not None:
+            _end(self._process)
+
+    def _work(self) -> None:
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - a program that the user named, without a shell
+                self._command,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            )
+        except OSError as error:
+            self._error = error
+        finally:
+            self._is_over.set()
 
 
 def _follow(process: subprocess.Popen[bytes], deadline: float, output_limit: int) -> tuple[bytes, str]:
