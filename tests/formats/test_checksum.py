@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from rafsight.formats.checksum import digest, hasher
+from rafsight.formats.checksum import digest, digests, hasher
 from rafsight.formats.tables import Digester
 
 
@@ -24,3 +24,9 @@ def test_published_digests_of_abc(digester, expected):
 
 def test_sha256_is_the_one_of_the_library():
     assert digest(Digester.SHA256, b"x" * 1000) == hashlib.sha256(b"x" * 1000).digest()
+
+
+@pytest.mark.parametrize("digester", Digester)
+def test_digests_of_many_are_those_of_each(digester):
+    contents = [b"", b"abc", memoryview(b"x" * 5000)]
+    assert digests(digester, contents) == b"".join(digest(digester, content) for content in contents)

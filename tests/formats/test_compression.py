@@ -4,6 +4,7 @@ import zlib
 from contextlib import suppress
 
 import lz4.block
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -108,3 +109,47 @@ def test_damage(compressor, place, bit, cut):
     stored[place % len(stored)] ^= 1 << bit
     with suppress(MalformedImage):
         assert len(decompress(compressor, bytes(stored[: len(stored) - cut]), 33 * 40)) == 33 * 40
+
+
+PIECES = [b"chunk %d " % number * (number + 1) for number in range(12)]
+
+
+def packed_pieces(pieces):
+    stored = [COMPRESS[Compressor.ZSTD](piece) for piece in pieces]
+    starts = [sum(map(len, stored[:index])) for index in range(len(stored))]
+    return b"".join(stored), starts, list(map(len, stored))
+
+
+def decompress_many(stored, starts, sizes, expected, compressor=Compressor.ZSTD):
+    return Decoder().decompress_many(compressor, memoryview(stored), starts, sizes, np.array(expected, np.int64))
+
+
+def test_many_pieces_at_once_are_what_they_are_one_by_one():
+    stored, starts, sizes = packed_pieces(PIECES)
+    found = decompress_many(stored, starts, sizes, list(map(len, PIECES)))
+    assert [bytes(content) for content in found] == PIECES
+
+
+@pytest.mark.parametrize("wrong", [-1, 1])
+def test_a_piece_of_another_size_is_left_to_be_looked_at_alone(wrong):
+    stored, starts, sizes = packed_pieces(PIECES)
+    expected = list(map(len, PIECES))
+    expected[5] += wrong
+    assert decompress_many(stored, starts, sizes, expected) is None
+
+
+@given(at=st.integers(0), bit=st.integers(0, 7))
+@settings(max_examples=60)
+def test_many_damaged_pieces_are_refused_or_as_long_as_they_should_be(at, bit):
+    stored, starts, sizes = packed_pieces(PIECES)
+    damaged = bytearray(stored)
+    damaged[at % len(stored)] ^= 1 << bit
+    found = decompress_many(bytes(damaged), starts, sizes, list(map(len, PIECES)))
+    assert found is None or [len(content) for content in found] == list(map(len, PIECES))
+
+
+def test_few_pieces_and_other_compressors_are_no_matter_for_many_at_once():
+    stored, starts, sizes = packed_pieces(PIECES[:2])
+    assert decompress_many(stored, starts, sizes, list(map(len, PIECES[:2]))) is None
+    stored, starts, sizes = packed_pieces(PIECES)
+    assert decompress_many(stored, starts, sizes, list(map(len, PIECES)), Compressor.LZ4_BLOCK) is None

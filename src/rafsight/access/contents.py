@@ -11,7 +11,8 @@ import numpy as np
 
 from rafsight.access.backend import Backend
 from rafsight.access.bootstrap import BootstrapParts
-from rafsight.access.fetch import Fetcher, FileContent, Outcome, blob_name
+from rafsight.access.decoding import Outcome
+from rafsight.access.fetch import Fetcher, FileContent, blob_name
 from rafsight.access.layers import LayerStore
 from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits

@@ -9,24 +9,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
 from rafsight.access.backend import Backend
+from rafsight.access.decoding import Outcome, RangeDecoder
 from rafsight.access.held import HeldUnits, Place
 from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
-from rafsight.formats.checksum import digests
-from rafsight.formats.compression import Decoder
-from rafsight.formats.rafs.placement import decode_units, verify_chunk
-from rafsight.formats.records import Buffer
-from rafsight.formats.tables import MalformedImage, Placement
+from rafsight.formats.tables import Placement
 from rafsight.image.assemble import Assembler
 from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads, range_length
 from rafsight.image.tree import ImageTree
@@ -48,18 +44,6 @@ _OFFSET_BITS: Final = np.uint64(52)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-FIRST_BATCH: Final = 16
-"""Units of a range that are decoded at once, to begin with."""
-NEXT_BATCH: Final = 128
-"""Units that are decoded at once."""
-SMALL: Final = 32 * KiB
-"""[bytes] of content: with units up to here most of the time is Python's own, and threads side by side would only
-hinder each other."""
-
-Cut = tuple[int, int, int, bytes]
-"""A chunk, its offset in a unit's content and its size [bytes], and its digest."""
-Outcome = tuple[int, bytes | memoryview | RafsightError]
-"""A chunk, and its verified content or why there is none."""
 
 
 class StreamReader(Protocol):
@@ -68,22 +52,6 @@ class StreamReader(Protocol):
     def read(self, plan: ReadPlan) -> Iterator[Outcome]:
         """Yield every chunk of the plan's streams once."""
         ...
-
-
-class ChunkDigestMismatch(ImageFault):
-    """A chunk is not what the bootstrap says."""
-
-    code = "chunk-digest-mismatch"
-    template = "chunk {index} of blob {blob}: the bytes do not have the digest that the bootstrap states"
-    remedy = "The blob is damaged in the registry or on the way: try again, then push the image again."
-
-
-class UndecodableChunk(ImageFault):
-    """The stored bytes of a chunk (or of the batch or slice that holds it) do not become what they should."""
-
-    code = "undecodable-chunk"
-    template = "chunk {index} of blob {blob}, at byte {offset} of it: {why}"
-    remedy = "The blob is damaged in the registry or on the way: try again, then push the image again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +100,9 @@ class Fetcher:
         self._backend = backend
         self._limits = limits
         self._pool = pool
-        self._local = threading.local()
+        self._decoding = RangeDecoder(tree.tables)
         self._lock = threading.Lock()
         self._held = HeldUnits()
-        self._turn = threading.Lock()
         self._paid = np.empty(0, dtype=np.uint64)
 
     def side_by_side(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -233,7 +200,8 @@ class Fetcher:
                 yield from found
         else:  # who keeps chunks waits for the first of a range: they are decoded here, one by one
             for part, stored in self._windowed(plan, self._fetch):
-                yield from self._decoded(placement, plan, part, stored, holds=False)
+                for _, found in self._decoding.decode(placement, plan, part, stored):
+                    yield from found
         if plan.streams and streams is not None:
             yield from streams.read(plan)
 
@@ -295,19 +263,26 @@ class Fetcher:
         self, placement: Placement, plan: ReadPlan, part: BlobRange, held: Mapping[Place, bytes]
     ) -> list[Outcome]:
         result: list[Outcome] = []
-        blob = self._tree.tables.blobs[part.blob_index]
-        for unit, chunks in zip(part.units, plan.chunks_of(part.units), strict=True):
+        for unit in part.units:
             place = _place_of(placement, int(unit))
-            stored = memoryview(held[place])
-            (content,) = decode_units(
-                placement, np.array([unit]), stored, start=place[1], blob=blob, decoder=self._decoder()
+            alone = BlobRange(
+                blob_index=part.blob_index, offset=place[1], size=place[2], units=np.array([unit]), content_size=0
             )
-            (cuts,) = self._cuts(placement, [chunks])
-            result += self._verified(placement, int(unit), content, cuts)
+            for _, outcomes in self._decoding.decode(placement, plan, alone, memoryview(held[place])):
+                result += outcomes
         return result
 
     def _fetch_and_decode(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
-        return list(self._decoded(placement, plan, part, self._fetch(part), holds=True))
+        """Fetch and decode a range; hold its units, unless one of their chunks is not what it should be."""
+        stored = self._fetch(part)
+        result: list[Outcome] = []
+        for unit, outcomes in self._decoding.decode(placement, plan, part, stored):
+            if not any(isinstance(outcome, RafsightError) for _, outcome in outcomes):
+                place = _place_of(placement, unit)
+                assert not isinstance(stored, RafsightError)
+                self._held.put(place, stored[place[1] - part.offset :][: place[2]])
+            result += outcomes
+        return result
 
     def _fetch(self, part: BlobRange) -> memoryview | RafsightError:
         """Fetch the bytes of a range, or say why they cannot be had."""
@@ -316,99 +291,6 @@ class Fetcher:
             return memoryview(self._backend.fetch_range(blob_name(blob.data_id), part.offset, part.size))
         except (RegistryFault, ImageFault) as error:
             return error
-
-    def _decoded(
-        self, placement: Placement, plan: ReadPlan, part: BlobRange, stored: memoryview | RafsightError, *, holds: bool
-    ) -> Iterator[Outcome]:
-        """Yield the chunks of a range."""
-        members = plan.chunks_of(part.units)
-        if isinstance(stored, RafsightError):
-            yield from ((chunk, stored) for chunks in members for chunk in chunks)
-            return
-        blob = self._tree.tables.blobs[part.blob_index]
-        low, high = 0, FIRST_BATCH
-        while low < len(part.units):  # somebody waits for the first ones
-            units, chunks = part.units[low:high], members[low:high]
-            is_small = int(placement.units.decoded_size[units].max()) <= SMALL
-            with self._turn if is_small else nullcontext():
-                contents = decode_units(placement, units, stored, start=part.offset, blob=blob, decoder=self._decoder())
-                found = self._verified_whole(placement, units, contents, chunks)
-                if found is None:
-                    cuts = self._cuts(placement, chunks)
-                    found = [
-                        self._verified(placement, unit, content, next(cuts))
-                        for unit, content in zip(units.tolist(), contents, strict=True)
-                    ]
-            for unit, outcomes in zip(units.tolist(), found, strict=True):
-                if holds and not any(isinstance(outcome, RafsightError) for _, outcome in outcomes):
-                    place = _place_of(placement, unit)
-                    self._held.put(place, stored[place[1] - part.offset :][: place[2]])
-                yield from outcomes
-            low, high = high, high + NEXT_BATCH
-
-    def _verified_whole(
-        self, placement: Placement, units: RowArray, contents: Sequence[Buffer | ImageFault], chunks: list[list[int]]
-    ) -> list[list[Outcome]] | None:
-        """Verify units that are one chunk each, all at once; None if they are not, or one is not what it should be."""
-        if any(len(members) != 1 for members in chunks):
-            return None
-        rows = np.array(chunks, np.int64)[:, 0]
-        table = self._tree.tables.chunks
-        sizes = placement.units.decoded_size[units]
-        are_whole = (placement.unit_offset[rows] == 0) & (table.size[rows] == sizes) & table.digest[rows].any(axis=1)
-        whole = [content for content in contents if not isinstance(content, ImageFault)]
-        if not are_whole.all() or len(whole) < len(contents):
-            return None
-        blob = self._tree.tables.blobs[int(table.blob_index[rows[0]])]
-        if digests(blob.digester, whole) != table.digest[rows].tobytes():
-            return None
-        return [[(row, memoryview(content))] for row, content in zip(rows.tolist(), whole, strict=True)]
-
-    def _cuts(self, placement: Placement, members: Sequence[Sequence[int]]) -> Iterator[list[Cut]]:
-        """Look up where the chunks of units lie in them, and their digests: of all at once, since there are many."""
-        rows = np.fromiter(chain.from_iterable(members), np.int64)
-        table = self._tree.tables.chunks
-        digests = table.digest[rows].tobytes()
-        size = len(digests) // max(len(rows), 1)
-        each = zip(
-            rows.tolist(),
-            placement.unit_offset[rows].tolist(),
-            table.size[rows].tolist(),
-            (digests[at : at + size] for at in range(0, len(digests), size or 1)),
-            strict=True,
-        )
-        for chunks in members:
-            yield list(islice(each, len(chunks)))
-
-    def _verified(
-        self, placement: Placement, unit: int, content: Buffer | ImageFault, chunks: Sequence[Cut]
-    ) -> list[Outcome]:
-        """Cut the content of a unit into chunks, and compare each with its digest."""
-        blob = self._tree.tables.blobs[int(placement.units.blob_index[unit])]
-        if isinstance(content, MalformedImage):
-            offset, why = int(placement.units.offset[unit]), f"{content.details['where']}: {content.details['what']}"
-            number = int(self._tree.tables.chunks.number[chunks[0][0]]) if chunks else 0
-            damage = UndecodableChunk(index=number, blob=blob.blob_id, offset=offset, why=why)
-            return [(chunk, damage) for chunk, *_ in chunks]
-        if isinstance(content, ImageFault):
-            return [(chunk, content) for chunk, *_ in chunks]
-        view = memoryview(content)
-        result: list[Outcome] = []
-        for chunk, offset, size, digest in chunks:
-            piece = view[offset : offset + size]  # a view: chunks of one unit may overlap as often as they like
-            if len(piece) == size and verify_chunk(piece, digest, blob.digester):
-                result.append((chunk, piece))
-            else:
-                number = int(self._tree.tables.chunks.number[chunk])
-                result.append((chunk, ChunkDigestMismatch(index=number, blob=blob.blob_id)))
-        return result
-
-    def _decoder(self) -> Decoder:
-        """Return this thread's decoder: its zstd context is not thread-safe and costly to make."""
-        decoder: Decoder | None = getattr(self._local, "decoder", None)
-        if decoder is None:
-            decoder = self._local.decoder = Decoder()
-        return decoder
 
 
 def _place_of(placement: Placement, unit: int) -> Place:

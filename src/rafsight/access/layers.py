@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from rafsight.access.backend import Backend, DigestMismatch
-from rafsight.access.fetch import Outcome
+from rafsight.access.decoding import Outcome
 from rafsight.access.layer_stream import open_layer
 from rafsight.access.spool import Spool
 from rafsight.base.errors import ImageFault, RegistryFault

@@ -17,7 +17,8 @@ from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
-from rafsight.access.fetch import FileContent, Outcome, threads
+from rafsight.access.decoding import Outcome
+from rafsight.access.fetch import FileContent, threads
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
 from rafsight.access.objects import fetch_document, fetch_verified
 from rafsight.access.options import Options

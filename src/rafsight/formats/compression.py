@@ -73,7 +73,7 @@ class Decoder:
 
         segments = np.empty((len(starts), 2), np.uint64)
         segments[:, 0], segments[:, 1] = starts, sizes
-        decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        decoder = self._zstd_decompressor()
         try:
             pieces = zstandard.BufferWithSegments(stored, segments.tobytes())
             found = decoder.multi_decompress_to_buffer(pieces, decompressed_sizes=expected.astype("<u8").tobytes())
@@ -82,16 +82,22 @@ class Decoder:
         contents = [memoryview(found[index]) for index in range(len(found))]  # type: ignore[arg-type]
         return contents if [len(content) for content in contents] == expected.tolist() else None
 
-    def _decompress_zstd(self, stored: Buffer, size: int) -> bytes:
+    def _zstd_decompressor(self) -> "zstandard.ZstdDecompressor":
         import zstandard
 
         if self._zstd is None:
             self._zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        return self._zstd
+
+    def _decompress_zstd(self, stored: Buffer, size: int) -> bytes:
+        import zstandard
+
+        decoder = self._zstd_decompressor()
         try:
             announced = zstandard.frame_content_size(stored)
             if announced not in (-1, size):
                 raise _damaged(Compressor.ZSTD, f"announces {announced} bytes, and the image promises {size}")
-            return self._zstd.decompress(stored, max_output_size=size)
+            return decoder.decompress(stored, max_output_size=size)
         except zstandard.ZstdError as error:
             raise _damaged(Compressor.ZSTD, str(error)) from None
 

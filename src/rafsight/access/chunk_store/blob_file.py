@@ -92,11 +92,6 @@ class BlobFile:
         self._has_written = False
         self._lock = threading.Lock()
 
-    @property
-    def is_writable(self) -> bool:
-        """False if all chunks were there when it was opened."""
-        return self._writable >= 0
-
     def find_labelled(self, names: Octets, blocks: Offsets) -> NDArray[np.bool_]:
         """Tell which chunks are said to be there.
 

@@ -18,8 +18,6 @@ OLDEST_MINOR: Final = 31
 
 ROOT: Final = 1
 """Node number of the root directory."""
-MIN_READ_BUFFER: Final = 8192
-"""[bytes] that a read of the device must offer."""
 MIN_MAX_WRITE: Final = 4096
 CLONE: Final = 0x8004E500
 """FUSE_DEV_IOC_CLONE: attach a new descriptor to the connection of another."""
@@ -68,13 +66,6 @@ class InitFlag(IntFlag):
     """Cached pages stay: nothing here changes."""
 
 
-class OpenFlag(IntFlag):
-    """How an opened file behaves."""
-
-    KEEP_CACHE = 1 << 1
-    CACHE_DIR = 1 << 3
-
-
 IN_HEADER: Final = Struct("=IIQQIIIHH")
 """len, opcode, unique, nodeid, uid, gid, pid, total_extlen, padding."""
 OUT_HEADER: Final = Struct("=IiQ")
@@ -86,8 +77,6 @@ INIT_OUT: Final = Struct("=IIIIHHIIHHI7I")
 """major, minor, max_readahead, flags, max_background, congestion_threshold, max_write, time_gran, max_pages,
 map_alignment, flags2, unused."""
 
-OPEN_OUT: Final = Struct("=QII")
-"""fh, open_flags, padding."""
 READ_IN: Final = Struct("=QQIIQII")
 """fh, offset, size, read_flags, lock_owner, flags, padding; READDIRPLUS likewise."""
 GETXATTR_IN: Final = Struct("=II")

@@ -34,7 +34,6 @@ _FSCONFIG_CMD_CREATE: Final = 6
 _FSMOUNT_CLOEXEC: Final = 0x1
 _MOUNT_ATTR_SAFE: Final = 0x1 | 0x2 | 0x4  # RDONLY, NOSUID, NODEV: the same bits as of mount(2)
 _MOVE_MOUNT_F_EMPTY_PATH: Final = 0x4
-_MOVE_MOUNT_T_EMPTY_PATH: Final = 0x40
 _AT_FDCWD: Final = -100
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _LOG_SIZE: Final = 4096

@@ -67,7 +67,6 @@ class OpenedWatch:
         self._on_read = on_read
         self._was_opened = np.zeros(len(nids), dtype=np.bool_)
         self._was_read = np.zeros(len(nids), dtype=np.bool_)
-        self._read: list[RowArray] = []
         self._opens = self._gaps = 0
         self._lock = threading.Lock()
 
@@ -87,11 +86,6 @@ class OpenedWatch:
         """Different files that were opened."""
         return self.tally.files_opened
 
-    def first_reads(self) -> list[int]:
-        """Return the rows that were read, in order of first read; of hard links the first name."""
-        with self._lock:
-            return [row for rows in self._read for row in rows.tolist()]
-
     def take(self, events: FileEvents) -> None:
         """Count events."""
         place = np.minimum(np.searchsorted(self._nids, events.ino), max(len(self._nids) - 1, 0))
@@ -107,7 +101,6 @@ class OpenedWatch:
             _, first = np.unique(fresh, return_index=True)
             fresh = fresh[np.sort(first)].astype(np.int64)
             self._was_read[fresh] = True
-            self._read.append(fresh)
         if len(fresh) and self._on_read is not None:
             self._on_read(fresh)
 
