@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         RafsightError,
         RegistryFault,
     )
-    from rafsight.matching.finding import Finding, Severity
+    from rafsight.base.severity import Severity
+    from rafsight.matching.finding import Finding
     from rafsight.reports.document import ScanReport
     from rafsight.reports.soundness import CheckReport
     from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
@@ -64,7 +65,7 @@ _HOMES: Final = {
     "RafsightError": "base.errors",
     "RegistryFault": "base.errors",
     "ScanReport": "reports.document",
-    "Severity": "matching.finding",
+    "Severity": "base.severity",
     "View": "views.mount.view",
     "ViewFacts": "views.mount.view",
     "ViewStatistics": "views.mount.statistics",

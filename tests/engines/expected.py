@@ -1,7 +1,8 @@
 """What every engine with a database found in the planted image, when its output was recorded."""
 
 from rafsight.analysis.inventory import Ecosystem
-from rafsight.matching.finding import Severity, Status
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import Status
 
 FINDINGS = {
     "CVE-2099-1003": ("base-files", Severity.LOW, ("12.4+deb12u16",)),

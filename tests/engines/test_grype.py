@@ -7,9 +7,10 @@ from tests.engines import expected
 from tests.engines.fakes import output_of, recorded
 
 from rafsight.analysis.inventory import Distribution, Ecosystem
+from rafsight.base.severity import Severity
 from rafsight.engines.catalogue import engine_named
 from rafsight.engines.engine import Output
-from rafsight.matching.finding import CvssRating, Severity, Status
+from rafsight.matching.finding import CvssRating, Status
 
 GRYPE = engine_named("grype")
 BILL = {"bomFormat": "CycloneDX", "components": None}

@@ -8,7 +8,8 @@ import pytest
 from tests.matching.support import component, distribution, match_in
 from tests.shared import SHARED, needs_shared
 
-from rafsight.matching.finding import Severity, Status
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import Status
 from rafsight.matching.store import Lookup, open_database
 from rafsight.matching.versions import SCHEMES
 

@@ -1,7 +1,7 @@
 import pytest
 from tests.matching.support import NOW, component, distribution, make_database, match_in, record, write_records
 
-from rafsight.matching.finding import Severity
+from rafsight.base.severity import Severity
 from rafsight.verbs.advisories import import_advisories
 
 CVE = "CVE-2023-4863"

@@ -2,7 +2,8 @@ import pytest
 from tests.matching.support import component, distribution, make_database, match_in, record
 
 from rafsight.analysis.inventory import GapReason
-from rafsight.matching.finding import Severity, Status
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import Status
 
 DEBIAN = distribution("debian", "12.7")
 ALMA = distribution("almalinux", "8.9")

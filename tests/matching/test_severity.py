@@ -1,7 +1,7 @@
 import pytest
 
+from rafsight.base.severity import Severity
 from rafsight.matching.cvss import CvssScore
-from rafsight.matching.finding import Severity
 from rafsight.matching.severity import Opinion, judge, severity_of_score, severity_of_word
 
 HIGH_V3 = ("CVSS_V3", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H")

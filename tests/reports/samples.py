@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap, GapReason, Inventory
-from rafsight.matching.finding import CvssRating, DataSource, Finding, Severity, Status
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import CvssRating, DataSource, Finding, Status
 from rafsight.reports.document import DatabaseFacts, ImageFacts, LayerFacts, ScanReport
 
 GHSA = DataSource(id="ghsa", name="GitHub Security Advisory", url="https://github.com/advisories")

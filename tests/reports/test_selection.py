@@ -4,7 +4,7 @@ import pytest
 from tests.reports import samples
 
 from rafsight.base.errors import ExitStatus
-from rafsight.matching.finding import Severity
+from rafsight.base.severity import Severity
 from rafsight.reports.selection import count_severities, filter_findings, is_complete, listed_findings
 from rafsight.reports.severities import UnknownSeverity, parse_severities
 

@@ -12,10 +12,11 @@ from urllib.parse import unquote
 import msgspec
 
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap, GapReason
+from rafsight.base.severity import Severity
 from rafsight.base.text import escape
 from rafsight.engines.documents import decode, gaps_of, kind_of, location_of, some, sorted_findings, take_stock
 from rafsight.engines.engine import Command, EngineReport, MalformedOutput, Output, Target, Traits, Via
-from rafsight.matching.finding import CvssRating, DataSource, Finding, Severity, Status
+from rafsight.matching.finding import CvssRating, DataSource, Finding, Status
 from rafsight.matching.severity import severity_of_word
 from rafsight.matching.sources import is_cve
 from rafsight.reports.document import DatabaseFacts

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap, GapReason
+from rafsight.base.severity import Severity
 from rafsight.engines.documents import decode, gaps_of, kind_of, location_of, some, sorted_findings, take_stock
 from rafsight.engines.engine import (
     BadReleases,
@@ -17,7 +18,7 @@ from rafsight.engines.engine import (
     Via,
 )
 from rafsight.engines.trivy_wire import Cvss, Document, Identifier, Package, Result, System, Vulnerability
-from rafsight.matching.finding import CvssRating, DataSource, Finding, Severity, Status
+from rafsight.matching.finding import CvssRating, DataSource, Finding, Status
 from rafsight.reports.document import DatabaseFacts
 from rafsight.reports.targets import distribution_id_of
 

@@ -1,19 +1,10 @@
 """A vulnerability in a component. Values only."""
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from rafsight.analysis.inventory import Component
-
-
-class Severity(IntEnum):
-    """Qualitative severity, ordered."""
-
-    UNKNOWN = 0
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-    CRITICAL = 4
+from rafsight.base.severity import Severity
 
 
 class Status(StrEnum):

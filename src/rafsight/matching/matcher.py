@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Ecosystem, Gap, Inventory
+from rafsight.base.severity import Severity
 from rafsight.matching.distributions import UBUNTU_PRO
 from rafsight.matching.elsewhere import titles_elsewhere, verdicts_elsewhere
-from rafsight.matching.finding import Finding, Severity, Status
+from rafsight.matching.finding import Finding, Status
 from rafsight.matching.grouping import Flaw, Member, group
 from rafsight.matching.questions import ask
 from rafsight.matching.severity import END_OF_LIFE, UNIMPORTANT, Opinion, Verdict, judge

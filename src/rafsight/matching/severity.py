@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from rafsight.base.severity import Severity
 from rafsight.matching.advisory import Advisory, Facts
 from rafsight.matching.cvss import CvssScore, score_vector
-from rafsight.matching.finding import CvssRating, Severity
+from rafsight.matching.finding import CvssRating
 
 UNIMPORTANT: Final = "unimportant"
 END_OF_LIFE: Final = "end-of-life"

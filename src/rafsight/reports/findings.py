@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rafsight.matching.finding import Severity
+from rafsight.base.severity import Severity
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, clip, styled, wrap
 from rafsight.reports.rows import Group, Row
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
-from rafsight.matching.finding import Finding, Severity
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import Finding
 from rafsight.reports.targets import Target
 
 

@@ -8,7 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from rafsight.analysis.inventory import GapReason
-from rafsight.matching.finding import Finding, Severity
+from rafsight.base.severity import Severity
+from rafsight.matching.finding import Finding
 from rafsight.reports.document import ScanReport
 
 ALL_SEVERITIES = frozenset(Severity)

@@ -1,7 +1,7 @@
 """Severities as people write them: `HIGH,CRITICAL`."""
 
 from rafsight.base.errors import CallerError, ExitStatus
-from rafsight.matching.finding import Severity
+from rafsight.base.severity import Severity
 
 
 class UnknownSeverity(CallerError):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Gap, GapReason
+from rafsight.base.severity import Severity
 from rafsight.base.units import format_size
-from rafsight.matching.finding import Severity
 from rafsight.reports.document import EngineFacts, ScanReport
 from rafsight.reports.findings import NARROW_WIDTH, SEVERITY_STYLES, render_findings
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, right, styled, wrap
