@@ -3,7 +3,7 @@
 
 RUN = .venv/bin/python
 
-demo: ## scan the image that rafsight ships, from a registry on this machine
+demo: ## make an image of parts of this machine, scan, mend and scan it, from a registry on this machine
 	@scripts/setup run
 	@PYTHONPATH=src $(RUN) -m rafsight demo
 

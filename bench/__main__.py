@@ -1,6 +1,6 @@
 """`make bench`: all figures, as a table on standard output and as JSON in bench/out/.
 
-    python -m bench [--runs N] [--images DIR]
+    python -m bench [--runs N] [--images DIR] [--only WORD]
 
 --images names a folder with OCI layouts (planted, ubuntu-like, ...); without it the planted image that rafsight ships
 is used, which has the tags v6 and v5 only (or, where it lies beside the checkout, the shared one in all its forms).
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import cases, views
+from bench import cases, views, writing
 
 OUT = Path(__file__).parent / "out"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--images", type=Path, default=None)
+    parser.add_argument("--only", default="", metavar="WORD", help="sections whose title has this word")
     options = parser.parse_args()
     layouts = cases.find_layouts(options.images, SHARED)
     results: dict[str, object] = {"machine": machine()}
@@ -58,10 +59,20 @@ def main() -> None:
             ("questions about two bootstraps of 300,000 inodes", lambda: cases.metadata(options.runs, work)),
             ("advisories", lambda: cases.advisories(work, SHARED)),
             ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
+            (
+                "conversions, registry on loopback",
+                lambda: writing.convert(min(options.runs, 3), work, cases.plain_layouts(layouts)),
+            ),
+            (
+                "a file of 100 kB replaced, 100 Mbit/s and 20 ms",
+                lambda: writing.repair(min(options.runs, 3), work, cases.plain_layouts(layouts)),
+            ),
             ("mounted trees, registry on loopback", lambda: views.views(min(options.runs, 3), work)),
             ("beside it: the same question, over the same link", lambda: cases.peers(work, layouts)),
         ]
         for title, measure in sections:
+            if options.only not in title:
+                continue
             print(title)
             rows = measure()
             show(rows)

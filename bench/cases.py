@@ -64,6 +64,11 @@ def find_layouts(images: Path | None, shared: Path) -> dict[str, Path]:
     return {"planted": planted if planted.is_dir() else PLANTED}
 
 
+def plain_layouts(layouts: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those of which the only image is a plain one: what converters begin with."""
+    return {name: layout for name, layout in layouts.items() if len(tags_of(layout)) == 1}
+
+
 def start_up(runs: int) -> list[dict[str, str]]:
     """`--help` and `--version`."""
     rows = []

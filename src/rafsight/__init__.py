@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rafsight.access.download import DownloadTerms
     from rafsight.access.options import Options
     from rafsight.access.session import Image, open_image
-    from rafsight.analysis.inventory import Component, Gap, GapReason, Inventory
+    from rafsight.analysis.inventory import GapReason
     from rafsight.base.errors import (
         CallerError,
         Defect,
@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from rafsight.reports.soundness import CheckReport
     from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
     from rafsight.verbs.check.checking import check_reference
+    from rafsight.verbs.convert.conversions import Conversions
+    from rafsight.verbs.convert.terms import ConvertTerms
     from rafsight.verbs.engines import Engines
     from rafsight.verbs.export import export_files, export_reference, export_slim
     from rafsight.verbs.inspect.inspector import Inspector
+    from rafsight.verbs.repair.repairs import Repairs
     from rafsight.verbs.scan import scan_image, scan_reference
     from rafsight.verbs.view import Views
     from rafsight.views.mount.statistics import ViewStatistics
@@ -47,23 +50,23 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "CallerError": "base.errors",
     "CheckReport": "reports.soundness",
-    "Component": "analysis.inventory",
     "Defect": "base.errors",
     "DownloadTerms": "access.download",
+    "Conversions": "verbs.convert.conversions",
+    "ConvertTerms": "verbs.convert.terms",
     "Engines": "verbs.engines",
     "ExitStatus": "base.errors",
     "FileEntry": "views.vfs",
     "Finding": "matching.finding",
-    "Gap": "analysis.inventory",
     "GapReason": "analysis.inventory",
     "HostLimit": "base.errors",
     "Image": "access.session",
     "ImageFault": "base.errors",
     "Inspector": "verbs.inspect.inspector",
-    "Inventory": "analysis.inventory",
     "Options": "access.options",
     "RafsightError": "base.errors",
     "RegistryFault": "base.errors",
+    "Repairs": "verbs.repair.repairs",
     "ScanReport": "reports.document",
     "Severity": "base.severity",
     "View": "views.mount.view",
@@ -89,23 +92,23 @@ _HOMES: Final = {
 __all__ = [
     "CallerError",
     "CheckReport",
-    "Component",
+    "Conversions",
+    "ConvertTerms",
     "Defect",
     "DownloadTerms",
     "Engines",
     "ExitStatus",
     "FileEntry",
     "Finding",
-    "Gap",
     "GapReason",
     "HostLimit",
     "Image",
     "ImageFault",
     "Inspector",
-    "Inventory",
     "Options",
     "RafsightError",
     "RegistryFault",
+    "Repairs",
     "ScanReport",
     "Severity",
     "View",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rafsight.access.connect import connect
+from rafsight.access.connect import FolderIsNoImage, connect
 from rafsight.access.counting import Meter
 from rafsight.access.options import Offline, Options
+from rafsight.base.errors import ExitStatus
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "rafs"
 
@@ -32,3 +33,13 @@ def test_any_other_file_does_not_hide_a_registry(tmp_path, content):
         connect("ubuntu", Options(offline=True), Meter()),
     ):
         pass
+
+
+def test_a_folder_of_files_is_no_image_yet(tmp_path):
+    with (
+        pytest.raises(FolderIsNoImage, match="is a folder of files") as caught,
+        connect(f"dir:{tmp_path}", Options(), Meter()),
+    ):
+        pass
+    assert f"rafsight convert dir:{tmp_path} oci:DIR" in caught.value.advice
+    assert caught.value.exit_status is ExitStatus.REFERENCE

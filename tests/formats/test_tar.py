@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rafsight.base.errors import Defect, ImageFault
 from rafsight.base.limits import Limits
 from rafsight.formats.tables import MalformedImage, Xattr
-from rafsight.formats.tar import MemberKind, read_members
+from rafsight.formats.tar import MemberKind, find_members, read_members
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 
@@ -468,3 +468,33 @@ def test_damage_is_always_an_image_fault(seed, size):
     with suppress(ImageFault):
         for one in members(repaired(bytes(stored)), size):
             one.content.read(1 << 20)
+
+
+def test_contents_that_nobody_reads_are_leaped_over():
+    content = b"".join(bytes([number]) * 40_000 for number in range(1, 6))
+    stored = archive(("big", content, {}), ("x" * 120, b"short", {}), ("other", content, {}), ("end", b"", {}))
+    reads = []
+
+    def read(offset, size):
+        reads.append(size)
+        return stored[offset : offset + size]
+
+    found = {}
+    for member in find_members(read, len(stored), where="file"):
+        if member.name != b"other":
+            found[member.name] = stored[member.content_offset : member.content_offset + member.size]
+        else:
+            found[member.name] = member.content.read(len(content))
+    assert found == {b"big": content, b"x" * 120: b"short", b"other": content, b"end": b""}
+    assert sum(reads) < len(content) + 40_000
+    assert max(reads) <= 4096
+
+
+@pytest.mark.parametrize("size", [0, 100, 512, 1024, 41_000, 41_472])
+def test_a_file_that_ends_early_is_told_from_one_that_ends(size):
+    stored = archive(("a", b"x" * 40_960, {}), ("b", b"", {}), form=tarfile.USTAR_FORMAT)[:size]
+    if size in (0, 41_472):  # between members
+        assert len(list(find_members(lambda at, count: stored[at : at + count], size, where="file"))) == size // 41_472
+        return
+    with pytest.raises(MalformedImage, match="file: the stream ends"):
+        list(find_members(lambda at, count: stored[at : at + count], size, where="file"))

@@ -202,7 +202,7 @@ def test_rafs_7_is_refused(rafsight, tmp_path):
 
 
 def test_no_credentials(rafsight):
-    from rafsight.testing.registry import Answer
+    from rafsight.testing.registry_pages import Answer
 
     def refuse(call):
         return Answer(status=401, headers=(("WWW-Authenticate", 'Basic realm="test"'),))
@@ -270,5 +270,8 @@ def test_demo(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
     done = subprocess.run([PROGRAM, "demo"], capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "CVE-2019-10744" in done.stdout
-    assert "fetched in" in done.stdout
+    before, _, after = done.stdout.partition("$ rafsight repair ")
+    assert "urllib3  CVE-2019-11324  HIGH" in before
+    assert "wheel     urllib3  1.24.1 -> " in after
+    assert "gone  CVE-2019-11324" in after
+    assert "7 vulnerabilities before, 0 after" in after

@@ -30,7 +30,8 @@ from tests.views.mount.places import (
 )
 
 from rafsight.base.units import MiB
-from rafsight.testing.registry import Answer, Mischief, serve_layout
+from rafsight.testing.registry import Mischief, serve_layout
+from rafsight.testing.registry_pages import Answer
 
 ENGINES = ("fuse", "erofs", "erofs-fanotify")
 GONE = {errno.EIO, errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV}

@@ -282,7 +282,7 @@ class TestUpdate:
         assert {"Debian", "Ubuntu", "Alpine", "AlmaLinux", "Rocky Linux", "Red Hat", "PyPI", "npm"} <= set(
             DEFAULT_ECOSYSTEMS
         )
-        assert "Bitnami" not in DEFAULT_ECOSYSTEMS
+        assert {"GIT", "Linux", "Android"}.isdisjoint(DEFAULT_ECOSYSTEMS)
 
 
 def test_there_is_no_status_without_a_database(tmp_path):

@@ -27,10 +27,11 @@ from tests.views.mount.places import (
 
 import rafsight
 from rafsight.base.events import Finished, Noticed
+from rafsight.base.path_list import UnreadablePathList
 from rafsight.base.units import MiB
 from rafsight.formats.tables import Compressor
 from rafsight.testing.registry import Mischief, serve_layout
-from rafsight.views.mount.access_log import AccessLogNotWritten, UnreadablePathList
+from rafsight.views.mount.access_log import AccessLogNotWritten
 from rafsight.views.mount.kernel import mount_at, unmount
 from rafsight.views.mount.place import UnusablePlace
 from rafsight.views.mount.records import AlreadyAView

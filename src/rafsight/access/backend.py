@@ -1,4 +1,4 @@
-"""The contract of a place that holds an image's objects: a registry repository, an OCI layout, a folder, memory."""
+"""The contract of a place that holds an image's objects: a registry's repository, a layout, an archive, a folder."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -38,6 +38,14 @@ class NoSuchFile(NotFound):
     )
 
 
+class NoSuchMember(NotFound):
+    """An archive has no such file."""
+
+    code = "no-such-member"
+    template = "{place} has no {what}"
+    remedy = "The archive is cut, or no sound tool made it: write it again with `docker save` or `skopeo copy`."
+
+
 class NotRegular(NotFound):
     """What should be a file of this machine is a folder, a device or a pipe."""
 
@@ -47,11 +55,11 @@ class NotRegular(NotFound):
 
 
 class NoSuchTag(NotFound):
-    """An OCI layout has no image of that name."""
+    """An OCI layout or an archive has no image of that name."""
 
     code = "no-such-tag"
     template = "{place} has no {what}"
-    remedy = "Name one of its tags, oci:DIR:TAG, or a digest, oci:DIR@DIGEST."
+    remedy = "Name one of its tags, as in oci:DIR:TAG or docker-archive:FILE:TAG, or a digest, as in oci:DIR@DIGEST."
 
 
 class DigestMismatch(ImageFault):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rafsight.access.backend import Backend, NotFound
 from rafsight.access.counting import Meter
@@ -14,15 +15,33 @@ from rafsight.access.local_files import LocalFile
 from rafsight.access.localfs import FolderBackend, read_bootstrap_file
 from rafsight.access.oci_layout import LayoutBackend
 from rafsight.access.options import Offline, Options
+from rafsight.access.target import Target
+from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB
 from rafsight.formats.oci.reference import (
+    DEFAULT_TAG,
+    ArchiveReference,
     BootstrapReference,
+    DirectoryReference,
     LayoutReference,
     PathReference,
     RegistryReference,
     parse_reference,
 )
+
+if TYPE_CHECKING:
+    from rafsight.access.registry.credentials import FindCredentials
+    from rafsight.access.registry.endpoint import Endpoint
+
+
+class FolderIsNoImage(CallerError):
+    """A folder of files was named where an image is wanted."""
+
+    code = "folder-is-no-image"
+    template = "{reference} is a folder of files, not an image"
+    remedy = "Make an image of it first: `rafsight convert {reference} oci:DIR`; a layout is named as oci:DIR."
+    exit_status = ExitStatus.REFERENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +67,10 @@ def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
     A file of this machine that is a bootstrap is meant by its name, though a registry might have one of that name, too;
     other files and folders have to be named as paths: `./FILE`.
 
-    Raises: MalformedReference, Offline; NotFound for a file or folder that does not exist.
-    Cost: none for a registry: nothing is asked before the first manifest. A bootstrap file is read.
+    Raises: MalformedReference, Offline, FolderIsNoImage; NotFound for a file or folder that does not exist; what
+        `open_archive` raises.
+    Cost: none for a registry: nothing is asked before the first manifest. A bootstrap file is read, and the list of an
+        archive's members; a compressed archive is decompressed.
     """
     parsed = parse_reference(reference)
     if isinstance(parsed, RegistryReference) and _is_bootstrap_here(reference):
@@ -82,12 +103,18 @@ def _is_bootstrap_here(name: str) -> bool:
 
 def _source(
     reference: str,
-    parsed: RegistryReference | LayoutReference | BootstrapReference,
+    parsed: RegistryReference | LayoutReference | ArchiveReference | DirectoryReference | BootstrapReference,
     options: Options,
     meter: Meter,
 ) -> Source:
     if isinstance(parsed, LayoutReference):
         return Source(backend=LayoutBackend(Path(parsed.directory), meter=meter), name=parsed.name or "")
+    if isinstance(parsed, ArchiveReference):
+        from rafsight.access.archives import open_archive
+
+        return Source(backend=open_archive(parsed, meter=meter), name=parsed.name or "")
+    if isinstance(parsed, DirectoryReference):
+        raise FolderIsNoImage(reference=reference)
     if isinstance(parsed, BootstrapReference):
         return _bootstrap_source(Path(parsed.file), options, meter)
     if options.offline:
@@ -131,6 +158,13 @@ def _blob_name(file: Path, folder: Path) -> str:
 
 def _registry_backend(reference: RegistryReference, options: Options, meter: Meter) -> Backend:
     from rafsight.access.registry.client import RegistryBackend
+
+    endpoint, credentials = _registry(reference, options)
+    return RegistryBackend(endpoint, credentials=credentials, meter=meter)
+
+
+def _registry(reference: RegistryReference, options: Options) -> "tuple[Endpoint, FindCredentials]":
+    """Return how a registry is reached, and who we are there."""
     from rafsight.access.registry.credentials import credentials_from_environment, first_of, fixed_credentials
     from rafsight.access.registry.endpoint import Endpoint
     from rafsight.access.registry.proxies import proxies_from_environment
@@ -152,4 +186,88 @@ def _registry_backend(reference: RegistryReference, options: Options, meter: Met
     credentials = credentials_from_environment(options.environment)
     if options.username:
         credentials = first_of(fixed_credentials(options.username, options.password), credentials)
-    return RegistryBackend(endpoint, credentials=credentials, meter=meter)
+    return endpoint, credentials
+
+
+class SeveralRegistries(CallerError):
+    """One user was named, and several registries are to be asked."""
+
+    code = "several-registries"
+    template = "the password of {user} would be shown to {hosts}"
+    remedy = "Log in to each with `docker login`, and leave --username out."
+    exit_status = ExitStatus.USAGE
+
+
+class NotATarget(CallerError):
+    """A reference names something that no image can be pushed to."""
+
+    code = "not-a-target"
+    template = "no image can be written to {reference}: {why}"
+    remedy = "Name a registry, HOST/REPOSITORY:TAG, or an OCI layout, oci:DIR:TAG."
+    exit_status = ExitStatus.REFERENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where an image goes, and what it is to be called there."""
+
+    target: Target
+    tag: str
+    repository: str = ""
+    """`HOST/REPO` of a registry."""
+
+
+def check_login(options: Options, *references: str) -> None:
+    """Refuse to show one user's password to several registries.
+
+    Args:
+        options: may name a user.
+        references: all that it would be used for; empty ones name nothing.
+    Raises: SeveralRegistries; MalformedReference.
+    """
+    if not options.username:
+        return
+    parsed = [parse_reference(reference) for reference in references if reference]
+    hosts = {one.host for one in parsed if isinstance(one, RegistryReference)}
+    if len(hosts) > 1:
+        raise SeveralRegistries(user=options.username, hosts=" and ".join(sorted(hosts)))
+
+
+@contextmanager
+def open_target(reference: str, options: Options, meter: Meter) -> Iterator[Destination]:
+    """Find the place that a reference names, to push to it; it is closed at the end of the block.
+
+    Without a tag, `latest` is meant. A path has to be that of a directory.
+
+    Raises: MalformedReference, NotATarget, Offline; what the constructor of LayoutTarget raises.
+    Cost: none for a registry: nothing is asked before the first object.
+    """
+    parsed = parse_reference(reference)
+    if isinstance(parsed, PathReference) and Path(parsed.path).is_dir():
+        parsed = LayoutReference(directory=parsed.path, tag=None, digest=None)
+    if not isinstance(parsed, RegistryReference | LayoutReference):
+        raise NotATarget(reference=reference, why="it is neither a registry nor an OCI layout")
+    if parsed.digest:
+        raise NotATarget(reference=reference, why="the digest is that of the image, and cannot be chosen")
+    destination = _destination(reference, parsed, options, meter)
+    try:
+        yield destination
+    finally:
+        destination.target.close()
+
+
+def _destination(
+    reference: str, parsed: RegistryReference | LayoutReference, options: Options, meter: Meter
+) -> Destination:
+    tag = parsed.tag or DEFAULT_TAG
+    if isinstance(parsed, LayoutReference):
+        from rafsight.access.layout_target import LayoutTarget
+
+        return Destination(target=LayoutTarget(Path(parsed.directory), meter=meter), tag=tag)
+    if options.offline:
+        raise Offline(reference=reference)
+    from rafsight.access.registry.push import RegistryTarget
+
+    endpoint, credentials = _registry(parsed, options)
+    target = RegistryTarget(endpoint, credentials=credentials, meter=meter)
+    return Destination(target=target, tag=tag, repository=endpoint.place)

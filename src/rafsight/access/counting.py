@@ -14,6 +14,8 @@ class Cost:
     """[bytes] of bodies that came in."""
     bytes_needed: int = 0
     """[bytes] that could not be done without: documents, the bootstrap, the stored chunks of what was asked for."""
+    bytes_sent: int = 0
+    """[bytes] of bodies that went out."""
 
 
 @dataclass(slots=True)
@@ -23,17 +25,24 @@ class Meter:
     _requests: int = 0
     _bytes: int = 0
     _needed: int = 0
+    _sent: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def count(self, *, requests: int = 0, received: int = 0, needed: int = 0) -> None:
-        """Add to the cost; `received` and `needed` in bytes."""
+    def count(self, *, requests: int = 0, received: int = 0, needed: int = 0, sent: int = 0) -> None:
+        """Add to the cost; `received`, `needed` and `sent` in bytes."""
         with self._lock:
             self._requests += requests
             self._bytes += received
             self._needed += needed
+            self._sent += sent
 
     @property
     def cost(self) -> Cost:
         """What was paid so far."""
         with self._lock:
-            return Cost(requests=self._requests, bytes_fetched=self._bytes, bytes_needed=self._needed)
+            return Cost(
+                requests=self._requests,
+                bytes_fetched=self._bytes,
+                bytes_needed=self._needed,
+                bytes_sent=self._sent,
+            )

@@ -1,17 +1,18 @@
-"""An OCI layout directory (image-spec 1.1, image-layout.md) as a place of images.
+"""An OCI layout (image-spec 1.1, image-layout.md) as a place of images: a directory, or an archive of one.
 
-This module alone decides how tags of a layout are found, and which of its files are read: only digests become paths,
-and links are followed only within the directory.
+This module alone decides which files of a layout are read: only digests become paths, and links are followed only
+within the layout.
 """
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from rafsight.access.backend import DigestMismatch, Document, NoSuchFile, NoSuchTag, NotFound
+from rafsight.access.backend import DigestMismatch, Document, NoSuchFile, NotFound
 from rafsight.access.counting import Meter
 from rafsight.access.local_files import LocalFile
+from rafsight.access.tags import Tagged, find_tagged
 from rafsight.base.digest import digest_of, hasher_for, is_digest
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB
@@ -22,19 +23,71 @@ from rafsight.formats.oci.manifest import Descriptor, Index, decode, parse_docum
 from rafsight.formats.oci.reference import DEFAULT_TAG
 
 _LAYOUT_SIZE: Final = 64 * KiB
-_TAGS_SHOWN: Final = 12
+
+
+class StoredFile(Protocol):
+    """A file that is read as a blob is; every method raises NotFound, ShortRead or Unreadable."""
+
+    def size(self) -> int:
+        """Return its size [bytes]."""
+        ...
+
+    def read_range(self, offset: int, size: int, meter: Meter) -> bytes:
+        """Read exactly `size` bytes."""
+        ...
+
+    def read_whole(self, max_size: int, meter: Meter) -> bytes | None:
+        """Read all of it; None if it is larger than `max_size` bytes."""
+        ...
+
+    def pieces(self, meter: Meter) -> AbstractContextManager[Iterator[bytes]]:
+        """Open it as a stream of pieces of at most 1 MiB."""
+        ...
+
+
+class LayoutFiles(Protocol):
+    """The files of a layout. Thread-safe."""
+
+    place: str
+    """What people call it."""
+
+    def file(self, path: str, what: str) -> StoredFile:
+        """Find a file by its path within the layout; `what` is what to call it in messages.
+
+        Raises: NotFound, if not when the file is read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what is open."""
+        ...
+
+
+class LayoutFolder:
+    """The files of a layout directory; nothing is kept open."""
+
+    def __init__(self, directory: Path) -> None:
+        self.place = f"oci:{directory}"
+        self._directory = directory
+
+    def file(self, path: str, what: str) -> LocalFile:
+        """Name a file; it is looked for when it is read."""
+        return LocalFile(path=self._directory / path, what=what, place=self.place, root=self._directory)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
 
 class LayoutBackend:
-    """The images of one layout directory. Thread-safe; nothing is kept open."""
+    """The images of one layout. Thread-safe."""
 
     supports_ranges = True
 
-    def __init__(self, directory: Path, *, meter: Meter | None = None, limits: Limits | None = None) -> None:
-        """Look into `directory`; it is read when something is asked for."""
-        self.place = f"oci:{directory}"
+    def __init__(self, files: Path | LayoutFiles, *, meter: Meter | None = None, limits: Limits | None = None) -> None:
+        """Look into a directory or other files; they are read when something is asked for."""
+        self._files: LayoutFiles = LayoutFolder(files) if isinstance(files, Path) else files
+        self.place = self._files.place
         self.meter = meter or Meter()
-        self._directory = directory
         self._limits = limits or Limits()
 
     def fetch_manifest(self, name: str) -> Document:
@@ -89,17 +142,15 @@ class LayoutBackend:
         return self._blob(digest).size()
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Give back what is open."""
+        self._files.close()
 
-    def _blob(self, digest: str) -> LocalFile:
+    def _blob(self, digest: str) -> StoredFile:
         what = f"blob {digest}"
         if not is_digest(digest):
             raise NoSuchFile(what=what, place=self.place)
         algorithm, _, name = digest.partition(":")
-        return self._file(f"blobs/{algorithm}/{name}", what)
-
-    def _file(self, path: str, what: str) -> LocalFile:
-        return LocalFile(path=self._directory / path, what=what, place=self.place, root=self._directory)
+        return self._files.file(f"blobs/{algorithm}/{name}", what)
 
     def _document(self, digest: str, media_type: str, called: str) -> Document:
         """Read a document by its digest and verify it."""
@@ -113,7 +164,7 @@ class LayoutBackend:
             media_type = parse_document(content, digest=digest, name=called, limits=self._limits).media_type
         return Document(media_type=media_type, digest=digest, content=content)
 
-    def _read(self, file: LocalFile, name: str, max_size: int) -> bytes:
+    def _read(self, file: StoredFile, name: str, max_size: int) -> bytes:
         content = file.read_whole(max_size, self.meter)
         if content is None:
             raise MalformedDocument(document=name, what=f"it is larger than {max_size} bytes")
@@ -121,7 +172,7 @@ class LayoutBackend:
 
     def _index(self) -> tuple[Index, bytes]:
         """Read `index.json`, and the layout's version where it is stated."""
-        content = self._read(self._file("index.json", "index.json"), "index.json", self._limits.index_size)
+        content = self._read(self._files.file("index.json", "index.json"), "index.json", self._limits.index_size)
         self._check_version()
         index = parse_document(
             content,
@@ -137,7 +188,7 @@ class LayoutBackend:
         from rafsight.formats.oci import wire
 
         try:
-            content = self._read(self._file("oci-layout", "oci-layout"), "oci-layout", _LAYOUT_SIZE)
+            content = self._read(self._files.file("oci-layout", "oci-layout"), "oci-layout", _LAYOUT_SIZE)
         except NotFound:
             return  # not every tool writes it, and the index tells enough
         version = decode(content, wire.LayoutFile, "oci-layout").image_layout_version or ""
@@ -145,18 +196,8 @@ class LayoutBackend:
             raise UnsupportedFormat(document="oci-layout", what=f"version '{version}' of the layout is not supported")
 
     def _find(self, index: Index, name: str) -> Descriptor:
-        """Find the descriptor with a tag: by its own name, else by the end of a whole reference."""
-        found = [one for one in index.manifests if name in _names(one)]
-        found = found or [one for one in index.manifests if any(n.endswith(f":{name}") for n in _names(one))]
-        if len({one.digest for one in found}) == 1:
-            return found[0]
-        if found:
-            what = f"single image '{name}' ({len(found)} carry that tag: name one by its digest)"
-        else:
-            tags = list(dict.fromkeys(one for descriptor in index.manifests for one in _names(descriptor)[:1]))
-            more = "" if len(tags) <= _TAGS_SHOWN else f" and {len(tags) - _TAGS_SHOWN} more"
-            what = f"tag '{name}' (its tags: {', '.join(tags[:_TAGS_SHOWN]) or 'none'}{more})"
-        raise NoSuchTag(what=what, place=self.place)
+        named = [Tagged(identity=one.digest, names=_names(one)) for one in index.manifests]
+        return index.manifests[find_tagged(named, name, self.place)]
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:

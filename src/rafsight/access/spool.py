@@ -61,6 +61,16 @@ class Spool:
         mapped = mmap.mmap(self._file.fileno(), offset + size - start, access=mmap.ACCESS_READ, offset=start)
         return memoryview(mapped)[offset - start :]
 
+    @property
+    def descriptor(self) -> int:
+        """The file, to be read by position; it is open as long as the spool is."""
+        return self._file.fileno()
+
+    @property
+    def size(self) -> int:
+        """[bytes] that were appended."""
+        return self._size
+
     def close(self) -> None:
         """Give the file back."""
         self._file.close()

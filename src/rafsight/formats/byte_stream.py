@@ -3,7 +3,7 @@
 This module alone knows where pieces end; its users ask for exact numbers of bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rafsight.formats.tables import MalformedImage
 
@@ -11,10 +11,19 @@ from rafsight.formats.tables import MalformedImage
 class ByteStream:
     """A forward-only view of an iterator of pieces. One user at a time."""
 
-    __slots__ = ("_buffer", "_cursor", "_pieces", "_start", "where")
+    __slots__ = ("_buffer", "_cursor", "_leap", "_pieces", "_start", "where")
 
-    def __init__(self, pieces: Iterator[bytes], where: str) -> None:
+    def __init__(self, pieces: Iterator[bytes], where: str, leap: Callable[[int], int] | None = None) -> None:
+        """Begin.
+
+        Args:
+            pieces: the bytes.
+            where: what to call them in messages.
+            leap: lets the pieces go on some bytes [bytes] later, and returns how many were there to be passed over;
+                None: what is skipped has to be read.
+        """
         self._pieces = pieces
+        self._leap = leap
         self._buffer = b""
         self._cursor = 0
         self._start = 0
@@ -79,7 +88,12 @@ class ByteStream:
             size -= step
             if not size:
                 return
-            piece = next(self._pieces, None)
+            if self._leap is not None:
+                self._replace(b"")
+                passed = self._leap(size)
+                self._start += passed
+                size -= passed
+            piece = next(self._pieces, None) if size else b""
             if piece is None:
                 raise self.fault(what=f"the stream ends {size} bytes too early")
             self._replace(piece)
@@ -98,3 +112,43 @@ class ByteStream:
         self._start += self._cursor
         self._buffer = buffer
         self._cursor = 0
+
+
+def stream_at(read: Callable[[int, int], bytes], size: int, *, where: str, piece_size: int) -> ByteStream:
+    """Read forward through something that can be read by position; what is skipped is never read.
+
+    Args:
+        read: given offset and size [bytes], returns the bytes that are there.
+        size: [bytes] of all of it.
+        where: what to call it in messages.
+        piece_size: [bytes] to read at a time.
+    """
+    pieces = _Pieces(read, size, piece_size)
+    return ByteStream(pieces, where, pieces.leap)
+
+
+class _Pieces:
+    """Bytes in order, from wherever the last leap ended."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int, piece_size: int) -> None:
+        self._read = read
+        self._left = size
+        self._piece_size = piece_size
+        self._offset = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._read(self._offset, min(self._piece_size, self._left))
+        if not piece:
+            raise StopIteration
+        self.leap(len(piece))
+        return piece
+
+    def leap(self, size: int) -> int:
+        """Go on `size` bytes later; return how many there were."""
+        passed = min(size, self._left)
+        self._offset += passed
+        self._left -= passed
+        return passed

@@ -20,6 +20,8 @@ STREAM_SIZE: Final = 256 * GiB
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+HEAD_SIZE: Final = 10
+"""[bytes] that tell how something is compressed."""
 _OTHERS: Final = ((b"\xfd7zXZ\x00", "xz"), (b"BZh91AY&SY", "bzip2"))
 _FIRST_INPUT: Final = 4 * KiB
 _MOST_INPUT: Final = 64 * KiB
@@ -39,17 +41,16 @@ def decompressed(pieces: Iterator[bytes], *, where: str, max_size: int = STREAM_
     Cost: one pass; memory of a few pieces, for zstd also its window (at most 128 MiB).
     """
     stream = ByteStream(pieces, where)
-    magic = stream.peek(10)
-    if magic.startswith(GZIP_MAGIC):
+    compression = compression_by_head(stream.peek(HEAD_SIZE))
+    if compression == "gzip":
         content = _gunzipped(stream)
-    elif magic.startswith(ZSTD_MAGIC) or _is_skippable(magic):
+    elif compression == "zstd":
         from rafsight.formats.zstd_stream import unzstd
 
         content = unzstd(stream)
+    elif compression:
+        raise stream.fault(what=f"{compression} is no compression of image layers")
     else:
-        for start, name in _OTHERS:
-            if magic.startswith(start):
-                raise stream.fault(what=f"{name} is no compression of image layers")
         content = stream.rest(PIECE_SIZE)
     total = 0
     for piece in content:
@@ -57,6 +58,19 @@ def decompressed(pieces: Iterator[bytes], *, where: str, max_size: int = STREAM_
         if total > max_size:
             raise stream.fault(what=f"it decompresses to more than {max_size} bytes")
         yield piece
+
+
+def compression_by_head(head: bytes) -> str:
+    """Return what something is compressed with: `gzip`, `zstd`, `xz`, `bzip2`; nothing if it is none of them.
+
+    Args:
+        head: its first `HEAD_SIZE` bytes.
+    """
+    if head.startswith(GZIP_MAGIC):
+        return "gzip"
+    if head.startswith(ZSTD_MAGIC) or _is_skippable(head):
+        return "zstd"
+    return next((name for start, name in _OTHERS if head.startswith(start)), "")
 
 
 def _is_skippable(magic: bytes) -> bool:

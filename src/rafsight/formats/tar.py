@@ -5,16 +5,16 @@ in the form of the tree. Global PAX headers are ignored, as docker and container
 a member's content before asking for the next one; what is not read is skipped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from rafsight.base.errors import Defect
 from rafsight.base.limits import Limits
-from rafsight.base.units import MiB
+from rafsight.base.units import KiB, MiB
 from rafsight.formats import tar_layout as layout
-from rafsight.formats.byte_stream import ByteStream
+from rafsight.formats.byte_stream import ByteStream, stream_at
 from rafsight.formats.tables import Xattr
 from rafsight.formats.tar_fields import (
     Extras,
@@ -57,10 +57,31 @@ _KINDS: Final = {
     layout.FIFO: MemberKind.FIFO,
 }
 _WITH_CONTENT: Final = (MemberKind.FILE, MemberKind.OTHER)
+_HEADERS_SIZE: Final = 4 * KiB
+"""[bytes] read at a time where contents are leaped over."""
+
+
+class MemberContent(Protocol):
+    """The stored bytes of one member, readable until the next member is asked for: iterate, or `read`."""
+
+    size: int
+    """[bytes]"""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Read what is left, in pieces of at most 1 MiB."""
+        ...
+
+    def read(self, max_size: int) -> bytes:
+        """Read what is left as one piece of memory, at most `max_size` bytes."""
+        ...
+
+    def close(self) -> None:
+        """End the reading; whoever makes the members does so before the next one."""
+        ...
 
 
 class Content:
-    """The stored bytes of one member, readable until the next member is asked for: iterate, or `read`."""
+    """The stored bytes of a member of a tar."""
 
     __slots__ = ("_end", "_is_open", "_stream", "size")
 
@@ -102,7 +123,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member of a tar."""
+    """One member of a tar, or of something that is read as one is."""
 
     name: bytes
     """Path relative to the root, no `.`, `..` or closing slash; empty for the root itself."""
@@ -125,7 +146,7 @@ class Member:
     """[bytes] of the first stored byte in the decompressed stream."""
     segments: Segments | None
     """(file offset, size) of the stored parts of a sparse file; None if the stored bytes are the file."""
-    content: Content
+    content: MemberContent
     """The stored bytes; for a sparse file its segments, one after the other."""
 
 
@@ -139,14 +160,33 @@ def read_members(stream: Iterator[bytes], limits: Limits | None = None, *, where
     Raises: MalformedImage; its offset counts bytes of the archive.
     Cost: one pass; memory of one piece and one member's headers. The stream is read to its end, behind the archive too.
     """
-    limits = limits or Limits()
     source = ByteStream(stream, where)
+    yield from _members(source, limits or Limits())
+    for _ in source.rest(MiB):
+        pass
+
+
+def find_members(
+    read: Callable[[int, int], bytes], size: int, limits: Limits | None = None, *, where: str
+) -> Iterator[Member]:
+    """Read a tar that lies where bytes can be read by position: contents that nobody reads are leaped over.
+
+    Args:
+        read: given offset and size [bytes], returns the bytes that are there.
+        size: [bytes] of the archive, uncompressed.
+        limits: what to accept.
+        where: what to call it in messages.
+    Raises: MalformedImage; its offset counts bytes of the archive.
+    Cost: a read of 4 KiB a member. What lies behind the archive is not looked at.
+    """
+    yield from _members(stream_at(read, size, where=where, piece_size=_HEADERS_SIZE), limits or Limits())
+
+
+def _members(source: ByteStream, limits: Limits) -> Iterator[Member]:
     while (found := _next_header(source, limits)) is not None:
         member = _member(*found, source, limits)
         yield member
         member.content.close()
-    for _ in source.rest(MiB):
-        pass
 
 
 def _next_header(stream: ByteStream, limits: Limits) -> tuple[bytes, Extras] | None:
@@ -255,6 +295,11 @@ def _owner(field: bytes, extended: int | None, stream: ByteStream) -> int:
 def _device(block: bytes, stream: ByteStream) -> int:
     major = _bounded(parse_number(block[layout.DEV_MAJOR], stream), 0xFFF, "a device number", stream)
     minor = _bounded(parse_number(block[layout.DEV_MINOR], stream), 0xFFFFF, "a device number", stream)
+    return encode_device(major, minor)
+
+
+def encode_device(major: int, minor: int) -> int:
+    """Return a device number as Linux's file systems store it."""
     return (minor & 0xFF) | major << 8 | (minor & ~0xFF) << 12
 
 

@@ -91,8 +91,15 @@ def ignore_content(layer: int, member: Member) -> None:
 class LayerMerger:
     """Takes layers from the lowest to the highest, then gives the tree."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, keeps_whiteouts: bool = False) -> None:
+        """Begin with an empty root.
+
+        Args:
+            limits: what to accept.
+            keeps_whiteouts: they are files like all others: for the tree of one layer that is merged later.
+        """
         self._limits = limits or Limits()
+        self._keeps_whiteouts = keeps_whiteouts
         self._inodes = InodeColumns()
         self._children: dict[int, Names] = {_ROOT: {}}
         self._touched: dict[int, int] = {_ROOT: -1}
@@ -157,7 +164,7 @@ class LayerMerger:
         """Take one member; tell whether a regular file entered the tree."""
         self._count_one(layer)
         parent, _, name = member.name.rpartition(b"/")
-        if _WHITEOUT in member.name:
+        if _WHITEOUT in member.name and not self._keeps_whiteouts:
             if name == _OPAQUE:
                 self._empty(parent, layer)
                 return False

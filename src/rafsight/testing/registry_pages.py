@@ -1,6 +1,7 @@
-"""What a read-only registry answers, out of OCI layouts; no socket here.
+"""What a registry answers to those who read, out of OCI layouts; no socket here.
 
-This module alone decides the pages of the stand-in registry in `registry.py`.
+This module alone decides the pages of the stand-in registry in `registry.py`; what is pushed is taken in
+`registry_uploads.py`.
 """
 
 import json
@@ -8,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 _PATH: Final = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<name>[^/]+)\Z")
@@ -29,6 +30,7 @@ class Call:
     headers: Headers
     """Names in lower case."""
     body: bytes = b""
+    """The first MiB of it; nothing of what a registry that can be pushed to takes as it comes."""
 
     def header(self, name: str) -> str | None:
         """Return the first header of a (lower-case) name."""
@@ -81,8 +83,10 @@ def answer_call(layouts: Mapping[str, Path], call: Call) -> Answer:
     if parts.path in ("/v2", "/v2/"):
         return Answer(headers=(("Content-Type", "application/json"),), content=b"{}")
     match = _PATH.match(parts.path)
-    if match is None or call.method not in ("GET", "HEAD"):
-        return error_answer(404 if match is None else 405, "UNSUPPORTED", "this registry can only be read")
+    if call.method not in ("GET", "HEAD"):
+        return error_answer(405, "UNSUPPORTED", "this registry can only be read")
+    if match is None:
+        return error_answer(404, "UNSUPPORTED", "there is no such page")
     if match["repository"] not in layouts:
         return error_answer(404, "NAME_UNKNOWN", "repository name not known to registry")
     layout = _Layout(path=layouts[match["repository"]])
@@ -108,10 +112,21 @@ def _manifest(layout: _Layout, name: str) -> Answer:
         return error_answer(404, "MANIFEST_UNKNOWN", "manifest unknown")
     content = path.read_bytes()
     if not media_type:
-        document = json.loads(content)
+        document = _object(content)
+        if document is None:
+            return error_answer(404, "MANIFEST_UNKNOWN", "manifest unknown")
         kind = "index" if "manifests" in document else "manifest"
         media_type = document.get("mediaType", f"application/vnd.oci.image.{kind}.v1+json")
     return Answer(headers=(("Content-Type", media_type), ("Docker-Content-Digest", digest)), content=content)
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """Decode a document; None if these bytes are none, but those of a layer."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _blob(layout: _Layout, digest: str, wanted: str | None) -> Answer:

@@ -26,7 +26,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @contextmanager
-def run_registry(folder: Path, storage: Path, more: str, http: str = "") -> Iterator[str]:
+def run_registry(folder: Path, storage: Path, more: str, http: str = "", *, read_only: bool = False) -> Iterator[str]:
     """Run docker-registry until the block ends; yields HOST:PORT."""
     assert PROGRAM is not None
     with socket.socket() as probe:
@@ -34,8 +34,10 @@ def run_registry(folder: Path, storage: Path, more: str, http: str = "") -> Iter
         port = probe.getsockname()[1]
     host = f"127.0.0.1:{port}"
     config = folder / f"registry-{port}.yml"
+    maintenance = ", maintenance: {readonly: {enabled: true}}" if read_only else ""
     config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\n"
+        f"version: 0.1\nlog: {{level: error}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {storage}}}{maintenance}}}\n"
         f"http:\n  addr: {host}\n  secret: only-for-this-test\n{http}{more}"
     )
     with (folder / f"registry-{port}.log").open("wb") as log:

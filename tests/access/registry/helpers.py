@@ -1,7 +1,8 @@
 """Shared by the tests of the registry client."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rafsight.access.registry.client import RegistryBackend
 from rafsight.access.registry.credentials import Credentials
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.messages import Request, Response
+from rafsight.access.registry.push import RegistryTarget
 from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.base.errors import RafsightError
 from rafsight.testing.registry import PLANTED, Registry
@@ -55,6 +57,51 @@ def backend_for(
         retrier=(time or Time()).retrier(),
         meter=Meter(),
     )
+
+
+def target_for(
+    registry: Registry | str,
+    *,
+    credentials: Credentials | None = None,
+    time: Time | None = None,
+    repository: str = "app",
+    **options: Any,
+) -> RegistryTarget:
+    """Make a target that does not really sleep and knows nothing of this machine."""
+    host = registry if isinstance(registry, str) else registry.host
+    settings: dict[str, Any] = {"certificate_folders": (), "connect_timeout": 5.0, "read_timeout": 5.0, **options}
+    return RegistryTarget(
+        Endpoint(host=host, repository=repository, **settings),
+        credentials=lambda host, repository: credentials,
+        retrier=(time or Time()).retrier(),
+        meter=Meter(),
+    )
+
+
+@dataclass(slots=True)
+class Content:
+    """A blob's bytes to be pushed, and what became of them."""
+
+    content: bytes
+    piece: int = 100_000
+    fault: BaseException | None = None
+    """Raised in the middle."""
+    opened: int = 0
+    closed: int = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[Iterator[bytes]]:
+        self.opened += 1
+        try:
+            yield self._pieces()
+        finally:
+            self.closed += 1
+
+    def _pieces(self) -> Iterator[bytes]:
+        for start in range(0, len(self.content), self.piece):
+            if self.fault is not None and start >= len(self.content) // 2:
+                raise self.fault
+            yield self.content[start : start + self.piece]
 
 
 def play(conversation: Generator[Request, Response, Any], *answers: Response) -> tuple[list[Request], Any]:

@@ -48,7 +48,7 @@ class TokenServer:
             self.issued.append(call.method)
         else:
             return Answer(status=401)
-        return self.answer(form["scope"])
+        return self.answer([one for value in form["scope"] for one in value.split(" ")])
 
     def knows(self, header: str | None) -> bool:
         if header is None:

@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from rafsight.base.errors import ExitStatus
 from rafsight.formats.oci.reference import (
+    ArchiveKind,
+    ArchiveReference,
     BootstrapReference,
+    DirectoryReference,
     LayoutReference,
     MalformedReference,
     PathReference,
@@ -79,6 +82,42 @@ def test_names_an_image_in_a_layout(text, directory, tag, digest):
     assert expected.name == (digest or tag)
 
 
+@pytest.mark.parametrize("kind", ArchiveKind)
+@pytest.mark.parametrize(
+    ("rest", "file", "tag", "digest"),
+    [
+        ("a.tar", "a.tar", None, None),
+        ("/abs/a.tar:v1", "/abs/a.tar", "v1", None),
+        ("a.tar:host:5000/team/app:v1", "a.tar", "host:5000/team/app:v1", None),
+        ("a.tar:@3", "a.tar", "@3", None),
+        (f"a.tar@{DIGEST}", "a.tar", None, DIGEST),
+        (f"a.tar:v1@{LONG_DIGEST}", "a.tar", "v1", LONG_DIGEST),
+        ("a@b.tar", "a@b.tar", None, None),
+        ("with space/Ünïcode.tar: x", "with space/Ünïcode.tar", " x", None),
+    ],
+)
+def test_names_an_image_in_an_archive(kind, rest, file, tag, digest):
+    expected = ArchiveReference(kind=kind, file=file, tag=tag, digest=digest)
+    assert parse_reference(f"{kind.value}:{rest}") == expected
+    assert str(expected) == f"{kind.value}:{rest}"
+    assert expected.name == (digest or tag)
+
+
+def test_the_kinds_of_archives_are_spelled_as_skopeo_spells_them():
+    assert list(ArchiveKind) == ["oci-archive", "docker-archive"]
+
+
+@pytest.mark.parametrize("path", ["/", "a", "a:b", "./a@b", "/with space"])
+def test_names_a_folder(path):
+    assert parse_reference(f"dir:{path}") == DirectoryReference(directory=path)
+    assert str(parse_reference(f"dir:{path}")) == f"dir:{path}"
+
+
+@pytest.mark.parametrize("text", ["docker-archive", "oci-archive", "dir"])
+def test_a_word_alone_is_a_repository(text):
+    assert isinstance(parse_reference(text), RegistryReference)
+
+
 @pytest.mark.parametrize("text", ["./x", "../x:y", "/x", ".", "..", "/a@b", "./boot:x"])
 def test_recognises_a_path(text):
     assert parse_reference(text) == PathReference(path=text)
@@ -96,6 +135,13 @@ def test_names_a_bootstrap():
         ("", "empty", 0),
         ("boot:", "file must follow", 5),
         ("oci:", "directory must follow", 4),
+        ("dir:", "folder must follow", 4),
+        ("docker-archive:", "file must follow", 15),
+        ("oci-archive::v1", "file must follow", 12),
+        ("oci-archive:@" + DIGEST, "file must follow", 12),
+        ("oci-archive:a.tar:", "tag must follow", 18),
+        ("docker-archive:a.tar:@" + DIGEST, "tag must follow", 21),
+        ("docker-archive:a.tar@sha256:12", "a digest is", 21),
         ("oci:@" + DIGEST, "directory must follow", 4),
         ("Alpine", "lower-case", 0),
         ("quay.io/Org/app", "lower-case", 8),
@@ -135,7 +181,7 @@ def test_says_what_is_wrong_and_where(text, what, position):
 
 
 PIECES = st.sampled_from(
-    ["oci:", "oci://", "boot:", "docker://", "./", "/", ":", "@", "a", "B", "host.io", "localhost", "library", "docker.io",
+    ["oci:", "oci://", "oci-archive:", "docker-archive:", "dir:", "boot:", "docker://", "./", "/", ":", "@", "a", "B", "host.io", "localhost", "library", "docker.io",
      "[::1]", ":5000", ":v1", "@" + DIGEST, "_", "-", ".", "..", " ", "é", "\0", "\ud800", HEX, "x" * 100]
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from rafsight.views.mount.access_log import (
     find_listed,
     format_path,
     open_access_log,
-    read_path_list,
+    read_listed,
 )
 
 NAMES = (b"bin/sh", b"etc/a b", b"etc/line\nbreak", b"etc/trailing ", b"etc/\xff", b"srv/#x", b"srv/\xc3\xa9")
@@ -51,8 +51,8 @@ def test_odd_names_are_remarks_for_others_and_come_back_to_us(tree, tmp_path):
         b"/srv/#x",
         "/srv/é".encode(),
     ]
-    assert read_path_list(file) == list(NAMES)
-    rows, missing = find_listed(tree, read_path_list(file))
+    assert read_listed(file) == list(NAMES)
+    rows, missing = find_listed(tree, read_listed(file))
     assert [tree.path(row) for row in rows] == list(NAMES)
     assert missing == []
 
@@ -96,25 +96,25 @@ def test_threads_list_each_file_once(tree, tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-    assert read_path_list(tmp_path / "log") == list(NAMES)
+    assert read_listed(tmp_path / "log") == list(NAMES)
 
 
 def test_lists_of_people_are_read(tmp_path):
     file = tmp_path / "list"
     file.write_bytes(b"# what starts first\r\n\r\n/bin/sh\r\n  /etc/a b  \n/usr/\n/bin/sh\n/\n#escaped  /a%2Fb%0a")
-    assert read_path_list(file) == [b"bin/sh", b"etc/a b", b"usr", b"", b"a/b\n"]
+    assert read_listed(file) == [b"bin/sh", b"etc/a b", b"usr", b"", b"a/b\n"]
 
 
 @pytest.mark.parametrize("content", [b"/bin/sh\nbin/ls\n", b"\x7fELF", b"#escaped usr\n", b"/a\0b\n"])
 def test_what_is_no_list_is_refused(tmp_path, content):
     (tmp_path / "list").write_bytes(content)
     with pytest.raises(UnreadablePathList, match="line"):
-        read_path_list(tmp_path / "list")
+        read_listed(tmp_path / "list")
 
 
 def test_a_missing_list_is_refused(tmp_path):
     with pytest.raises(UnreadablePathList, match="No such file"):
-        read_path_list(tmp_path / "list")
+        read_listed(tmp_path / "list")
 
 
 def test_folders_links_and_missing_names(tree):
@@ -134,4 +134,4 @@ def test_every_path_comes_back(tmp_path_factory, parts):
     paths = list(dict.fromkeys(b"/".join(path) for path in names))
     file = tmp_path_factory.mktemp("list") / "list"
     file.write_bytes(b"".join(format_path(path) for path in paths))
-    assert read_path_list(file) == paths
+    assert read_listed(file) == paths

@@ -14,13 +14,11 @@ from rafsight.access.counting import Meter
 from rafsight.access.registry.credentials import FindCredentials, no_credentials
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryMisbehaves
-from rafsight.access.registry.exchange import Exchange
-from rafsight.access.registry.flows import Conversations
-from rafsight.access.registry.line import Line
+from rafsight.access.registry.line import Line, open_line
 from rafsight.access.registry.messages import Headers, Request, Response, host_of
 from rafsight.access.registry.reading import PROGRESS, BlobStream, RangeRead, total_of
 from rafsight.access.registry.redirects import check_target, same_origin
-from rafsight.access.registry.transport import Reply, Transport
+from rafsight.access.registry.transport import Reply
 from rafsight.access.retry import Retrier
 from rafsight.base.digest import check_digest, digest_of, hasher_for, is_digest
 from rafsight.base.errors import RegistryFault
@@ -28,7 +26,7 @@ from rafsight.base.limits import Limits
 from rafsight.base.units import MiB
 from rafsight.formats.oci.media_types import ACCEPTED
 
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _NEXT_PAGE: Final = re.compile(r'\s*<([^<>]{1,4096})>\s*;\s*rel="?next"?')
 _MANIFEST_TYPES: Final = ", ".join(ACCEPTED)
 _PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
@@ -53,6 +51,7 @@ class RegistryBackend:
         retrier: Retrier | None = None,
         meter: Meter | None = None,
         limits: Limits | None = None,
+        line: Line | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -62,6 +61,7 @@ class RegistryBackend:
             retrier: when failed calls are made again.
             meter: counts every request and every byte of a body, also of failed and of token requests.
             limits: bounds of manifests and tokens.
+            line: of the same endpoint, to share its connections and tokens; who made it closes it.
         """
         self.place = endpoint.place
         self.meter = meter or Meter()
@@ -70,8 +70,8 @@ class RegistryBackend:
         self._limits = limits or Limits()
         self._retrier = retrier or Retrier()
         self._base = f"{endpoint.origin}/v2/{endpoint.repository}"
-        self._credentials = credentials
-        self._line = Line(endpoint, self._exchange)
+        self._owns_line = line is None
+        self._line = line or open_line(endpoint, credentials=credentials, meter=self.meter, limits=self._limits)
 
     def fetch_manifest(self, name: str) -> Document:
         """Fetch a manifest or index by tag or digest.
@@ -189,21 +189,8 @@ class RegistryBackend:
 
     def close(self) -> None:
         """Close the connections."""
-        self._line.close()
-
-    def _exchange(self, endpoint: Endpoint) -> Exchange:
-        return Exchange(
-            transport=Transport(endpoint, self.meter),
-            conversations=Conversations(
-                origin=endpoint.origin,
-                repository=endpoint.repository,
-                credentials=lambda: self._credentials(endpoint.host, endpoint.repository),
-                plain_http=endpoint.plain_http is True,
-                limits=self._limits,
-            ),
-            place=endpoint.place,
-            login=endpoint.host,
-        )
+        if self._owns_line:
+            self._line.close()
 
     def _fetch_manifest(self, name: str) -> Document:
         request = self._request("GET", f"/manifests/{_check_name(name)}", ("Accept", _MANIFEST_TYPES))
@@ -239,7 +226,7 @@ class RegistryBackend:
             tags = msgspec.json.decode(content, type=wire.Tags).tags or []
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             raise self._misbehaves(why="its list of tags is not the JSON that registries answer") from None
-        if not all(_TAG.match(tag) for tag in tags):
+        if not all(TAG.match(tag) for tag in tags):
             raise self._misbehaves(why="its list of tags holds something that is no tag")
         link = _NEXT_PAGE.match(head.header("link") or "")
         if link is None or not tags:
@@ -295,7 +282,7 @@ def _check_name(name: str) -> str:
 
     Raises: MalformedDigest.
     """
-    return name if _TAG.match(name) else check_digest(name)
+    return name if TAG.match(name) else check_digest(name)
 
 
 def _content_type(head: Response) -> str:

@@ -7,6 +7,11 @@
     |   +-- RegistryPlainHttp         it speaks HTTP where HTTPS was expected
     +-- InterruptedRead (ShortRead)   the answer began, and broke off
     +-- RegistryDenied                401, 403
+    +-- PushRefused                   4xx to something that was pushed
+    |   +-- PushTooLarge              413
+    |   +-- RegistryFull              507, or a quota
+    |   +-- RegistryReadOnly          405
+    +-- UploadLost                    it does not know the upload any more
     +-- RegistryMisbehaves            an answer that no registry may give
     +-- UntrustedRedirect             it sends us where we do not go
     +-- TryLater                      (access/retry.py)
@@ -82,6 +87,47 @@ class RegistryDenied(RegistryFault):
     template = "{place} denies {what} ({reason}); {sent}"
     remedy = "Run `docker login {host}` with an account that may pull, and check the name: some hide what is missing."
     exit_status = ExitStatus.DENIED
+
+
+class PushRefused(RegistryFault):
+    """The registry does not take what was pushed."""
+
+    code = "push-refused"
+    template = "{place} does not take {what} ({reason})"
+    remedy = "Its own words say why: a rule of the registry, a tag that may not be moved, or something that is missing."
+
+
+class PushTooLarge(PushRefused):
+    """What was pushed is larger than the registry takes, or a proxy before it."""
+
+    code = "push-too-large"
+    template = "{place} does not take {what}: it is too large for it ({reason})"
+    remedy = "Raise the limit of the registry, or of the proxy before it (nginx: client_max_body_size)."
+
+
+class RegistryFull(PushRefused):
+    """There is no space, or no quota left."""
+
+    code = "registry-full"
+    template = "{place} has no room for {what} ({reason})"
+    remedy = "Delete images that nobody needs and let the registry collect its garbage, or raise the quota."
+
+
+class RegistryReadOnly(PushRefused):
+    """The registry takes nothing."""
+
+    code = "registry-read-only"
+    template = "{place} can only be read ({reason})"
+    remedy = "Push to another registry; if this one should take images, end its read-only mode, or ask who runs it."
+
+
+class UploadLost(RegistryFault):
+    """A registry has forgotten an upload that it began."""
+
+    code = "upload-lost"
+    template = "{place} lost the upload of {what} ({reason})"
+    remedy = "Try again; if it stays, its instances do not share their storage: tell who runs the registry."
+    permanent = False
 
 
 class RegistryMisbehaves(RegistryFault):

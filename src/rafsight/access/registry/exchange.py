@@ -1,9 +1,11 @@
 """A conversation (flows.py) carried out over a transport.
 
 This module alone decides what happens to the answers between the first request and the last: their bodies are read
-where the conversation wants them, dropped otherwise, and a last answer with an unwanted status becomes an error.
+where the conversation wants them, dropped otherwise, and an answer with an unwanted status becomes an error. The answer
+that counts is the one that the conversation returns, which need not be the last that came.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,9 +30,11 @@ class Exchange:
     """The repository, as people call it."""
     login: str
     """The host as `docker login` wants it."""
+    judge: Callable[..., RegistryFault] = fault_of
+    """Makes the error for an unwanted answer; arguments as of `fault_of`."""
 
     def begin(self, conversation: Conversation, what: str, *accepted: int) -> Reply:
-        """Carry out a conversation and return its last answer, the body still to be read.
+        """Carry out a conversation and return its answer, the body still to be read.
 
         Args:
             conversation: from `conversations`.
@@ -41,16 +45,13 @@ class Exchange:
         reply = self._drive(conversation)
         if reply.head.status == 200 or reply.head.status in accepted:
             return reply
-        try:
-            body = reply.read_up_to(LONGEST_ERROR)
-        except RegistryFault:
-            body = b""  # the status says enough
-        finally:
-            reply.close()
-        raise fault_of(reply.head, body, place=self.place, what=what, sent=self.conversations.sent, login=self.login)
+        with reply:
+            body = reply.head.body or _error_body(reply)
+        raise self.judge(reply.head, body, place=self.place, what=what, sent=self.conversations.sent, login=self.login)
 
     def _drive(self, conversation: Conversation) -> Reply:
         reply: Reply | None = None
+        head = Response(status=0)
         try:
             request = next(conversation)
             while True:  # ends with the conversation, each of which makes a bounded number of requests
@@ -59,15 +60,20 @@ class Exchange:
                     reply = None
                 try:
                     reply = self.transport.open(request)
-                    head: Response = reply.head
+                    head = reply.head
                     if request.wants_body:
                         head = replace(head, body=reply.read_up_to(_LONGEST_BODY))
+                    elif head.status >= 400:  # it may come to be the answer, though others follow
+                        head = replace(head, body=_error_body(reply))
                 except RegistryFault as fault:
                     request = conversation.throw(fault)
                 else:
                     request = conversation.send(head)
-        except StopIteration:
+        except StopIteration as end:
             assert reply is not None  # no conversation ends before its first answer
+            if end.value is not head:  # a ping or a token did not help: the refusal before it stands
+                reply.discard()
+            reply.head = end.value
             return reply
         except BaseException:
             if reply is not None:
@@ -75,3 +81,11 @@ class Exchange:
             raise
         finally:
             conversation.close()
+
+
+def _error_body(reply: Reply) -> bytes:
+    """Read an error document; where it breaks off, the status says enough."""
+    try:
+        return reply.read_up_to(LONGEST_ERROR)
+    except RegistryFault:
+        return b""

@@ -5,6 +5,7 @@ the client drives it over HTTP, the tests with lists.
 
     ask      anonymous -> 401 -> Basic, or a token -> again; a token that went stale is renewed once; redirects followed
     fetch    as `ask`, but a blob that was found elsewhere before is asked for there, without Authorization
+    borrow   as `ask`, with a token that also opens another repository of the registry, if there is such a token
     ping     GET /v2/, only for its challenge
 """
 
@@ -16,10 +17,10 @@ from typing import Final
 
 from rafsight.access.registry.challenge import Challenge, parse_challenges
 from rafsight.access.registry.credentials import Credentials
-from rafsight.access.registry.errors import RegistryUnreachable, UntrustedRedirect
+from rafsight.access.registry.errors import RegistryDenied, RegistryUnreachable, UntrustedRedirect
 from rafsight.access.registry.messages import Request, Response, host_of
 from rafsight.access.registry.redirects import MOST_REDIRECTS, Locations, check_target, same_origin
-from rafsight.access.registry.tokens import TokenServer, basic_authorization, token_flow
+from rafsight.access.registry.tokens import TokenServer, basic_authorization, token_flow, widen_scope
 from rafsight.access.retry import TryLater
 from rafsight.base.limits import Limits
 
@@ -52,6 +53,8 @@ class Conversations:
     repository: str
     credentials: Callable[[], Credentials | None]
     """Asked at most once, when the registry first wants to know who we are."""
+    pushes: bool = False
+    """Tokens shall allow to push, also where the registry only asks for one to pull: it spares a second one."""
     plain_http: bool = False
     """Plain HTTP may be followed even from HTTPS."""
     limits: Limits = field(default_factory=Limits)
@@ -62,6 +65,10 @@ class Conversations:
     _looked_up: bool = False
     _shown: bool = False
     _pinged: bool = False
+    _borrowed: tuple[str, ...] = ()
+    """Scopes of other repositories that tokens shall open, too."""
+    _unborrowable: tuple[str, ...] = ()
+    """Those for which there is no token."""
     _server: TokenServer = field(default_factory=TokenServer)
     _lock: Lock = field(default_factory=Lock)
     """Held while a grant is made, so that threads which are refused together ask for one token."""
@@ -81,19 +88,17 @@ class Conversations:
         return (yield Request(method="GET", url=f"{self.origin}/v2/"))
 
     def ask(self, request: Request) -> Conversation:
-        """Make a request to the registry: authorized as it wants, redirects followed.
+        """Make a request to the registry, or to where it sends us: authorized as it wants, redirects followed.
 
         Raises: RegistryDenied, UntrustedRedirect, RegistryMisbehaves, TryLater.
         """
-        answer = yield from self._authorized(request)
+        answer = yield from self._at(request)
         for _ in range(MOST_REDIRECTS):
             if not answer.redirects:
                 return answer
             location = answer.header("location") or ""
             target = check_target(answer.url or request.url, location, plain_http=self.plain_http)
-            hop = request.at(target)
-            # another origin gets no Authorization, nor does it get to ask for any
-            answer = yield from (self._authorized(hop) if same_origin(target, self.origin) else _only(hop))
+            answer = yield from self._at(request.at(target))
         if answer.redirects:
             host = host_of(self.origin)
             raise UntrustedRedirect(host=host, target=host_of(answer.url), why=f"that is redirect {MOST_REDIRECTS + 1}")
@@ -119,6 +124,34 @@ class Conversations:
         if answer.status in (200, 206, 416) and not same_origin(answer.url, self.origin):
             self.locations.learn(digest, answer.url)
         return answer
+
+    def borrow(self, request: Request, repository: str) -> Conversation:
+        """Make a request that takes something from another repository of the registry.
+
+        Raises: As `ask`.
+        """
+        yield from self._open_to(f"repository:{repository}:pull")
+        return (yield from self.ask(request))
+
+    def _open_to(self, scope: str) -> Generator[Request, Response, None]:
+        """Get a token that covers another scope, too; without it, registries only ignore what was to be taken there."""
+        with self._lock:
+            grant = self._grant
+            if grant is None or grant.challenge is None or scope in (*self._borrowed, *self._unborrowable):
+                return
+            kept = self._borrowed
+            self._borrowed = (*kept, scope)
+            try:
+                self._grant = yield from self._token(grant.realm, grant.challenge)
+            except BaseException as error:
+                self._borrowed = kept
+                if not isinstance(error, RegistryDenied):
+                    raise
+                self._unborrowable = (*self._unborrowable, scope)
+
+    def _at(self, request: Request) -> Conversation:
+        """Make one request. Another origin gets no Authorization, nor does it get to ask for any."""
+        return (yield from (self._authorized(request) if same_origin(request.url, self.origin) else _only(request)))
 
     def _authorized(self, request: Request) -> Conversation:
         used = yield from self._current()
@@ -197,7 +230,7 @@ class Conversations:
         token = yield from token_flow(
             realm=realm,
             challenge=challenge,
-            scope=challenge.scope or f"repository:{self.repository}:pull",
+            scope=widen_scope(challenge.scope or f"repository:{self.repository}:pull", self._needed()),
             credentials=credentials,
             server=self._server,
             limits=self.limits,
@@ -206,6 +239,10 @@ class Conversations:
         return Grant(
             header=f"Bearer {token.value}", until=asked_at + token.lifetime - margin, realm=realm, challenge=challenge
         )
+
+    def _needed(self) -> tuple[str, ...]:
+        """Return what tokens have to cover whatever the registry asks for."""
+        return (f"repository:{self.repository}:pull,push", *self._borrowed) if self.pushes else ()
 
     def _credentials(self) -> Credentials | None:
         if not self._looked_up:

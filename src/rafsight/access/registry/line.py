@@ -1,4 +1,4 @@
-"""The line to a registry: HTTP or HTTPS, where nobody said which.
+"""The line to a registry's repository: HTTP or HTTPS, where nobody said which.
 
 This module alone decides to change from the one to the other. A registry on loopback is asked in plain HTTP unless
 something is said about TLS; if its first answer is none, and it proves to speak TLS, it is asked in HTTPS from then on.
@@ -14,12 +14,16 @@ from threading import Lock
 from typing import Final
 from urllib.parse import urlsplit
 
+from rafsight.access.counting import Meter
+from rafsight.access.registry.answers import fault_of
+from rafsight.access.registry.credentials import FindCredentials
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryMisbehaves, RegistryUnreachable
 from rafsight.access.registry.exchange import Exchange
 from rafsight.access.registry.flows import Conversation, Conversations
-from rafsight.access.registry.transport import Reply
+from rafsight.access.registry.transport import Reply, Transport
 from rafsight.base.errors import RegistryFault
+from rafsight.base.limits import Limits
 
 _SUSPECT: Final = (RegistryUnreachable, RegistryMisbehaves)
 """How a TLS server that is asked in HTTP looks: an answer 400, a TLS alert, a connection that is reset."""
@@ -90,6 +94,45 @@ class Line:
                 self._exchange = self._make(replace(self._endpoint, plain_http=False))
                 self._settled = True
             return self._exchange is not failed
+
+
+def open_line(
+    endpoint: Endpoint,
+    *,
+    credentials: FindCredentials,
+    meter: Meter,
+    limits: Limits,
+    pushes: bool = False,
+    judge: Callable[..., RegistryFault] = fault_of,
+) -> Line:
+    """Make the line to a repository; nothing is asked yet.
+
+    Args:
+        endpoint: the repository, and how its registry is reached.
+        credentials: asked when the registry wants to know who we are.
+        meter: counts every request, and the bytes of every body.
+        limits: bounds tokens.
+        pushes: tokens are asked for that allow to push, too.
+        judge: makes the error for an unwanted answer.
+    """
+
+    def make(endpoint: Endpoint) -> Exchange:
+        return Exchange(
+            transport=Transport(endpoint, meter),
+            conversations=Conversations(
+                origin=endpoint.origin,
+                repository=endpoint.repository,
+                credentials=lambda: credentials(endpoint.host, endpoint.repository),
+                pushes=pushes,
+                plain_http=endpoint.plain_http is True,
+                limits=limits,
+            ),
+            place=endpoint.place,
+            login=endpoint.host,
+            judge=judge,
+        )
+
+    return Line(endpoint, make)
 
 
 def _speaks_tls(origin: str) -> bool:

@@ -1,10 +1,13 @@
 """Requests and responses as values: what conversations are made of. No socket here."""
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from rafsight.base.text import printable
 
 Headers = tuple[tuple[str, str], ...]
+OpenBody = Callable[[], Generator[bytes, None, None]]
+"""Gives a body in pieces, from its start each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,10 @@ class Request:
     url: str
     headers: Headers = ()
     body: bytes = b""
+    stream: OpenBody | None = None
+    """The body instead of `body`; a Content-Length among the headers says how long it is."""
+    timeout: float | None = None
+    """[s] without a byte of the answer; None: as usual."""
     wants_body: bool = False
     """The conversation itself reads the answer's body (a token); otherwise the body is left to the caller."""
 

@@ -107,6 +107,16 @@ def basic_authorization(credentials: Credentials) -> str:
     return "Basic " + base64.b64encode(pair).decode("ascii")
 
 
+def widen_scope(scope: str, needed: tuple[str, ...]) -> str:
+    """Return a scope that covers others, too: `repository:app:pull` and `repository:app:pull,push` are the latter."""
+    actions: dict[str, dict[str, None]] = {}
+    for one in (*scope.split(" "), *needed) if needed else ():
+        name, _, listed = one.rpartition(":")
+        if name:
+            actions.setdefault(name, {}).update(dict.fromkeys(listed.split(",")))
+    return " ".join(f"{name}:{','.join(listed)}" for name, listed in actions.items()) or scope
+
+
 def read_token(answer: Response, limits: Limits) -> Token:
     """Read the token out of an answer.
 

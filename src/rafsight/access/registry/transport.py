@@ -8,8 +8,8 @@ library: flows.py, retry.py and the caller decide those.
 import os
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
@@ -125,26 +125,31 @@ class Transport:
     def open(self, request: Request) -> Reply:
         """Send a request and wait for the head of its answer.
 
-        Raises: RegistryUnreachable, UnusableEndpoint.
+        Raises: RegistryUnreachable, UnusableEndpoint; what the body's stream raises, which must be none of the
+            library's exceptions or of the system's.
         """
         from rafsight.access.registry.faults import LIBRARY_FAULTS, fault_from
 
         manager = self._manager(request.url)
         headers = {"User-Agent": self._endpoint.user_agent, "Accept-Encoding": "identity", **dict(request.headers)}
         self._meter.count(requests=1)
-        try:
-            raw = manager.urlopen(
-                request.method,
-                request.url,
-                headers=headers,
-                body=request.body or None,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except LIBRARY_FAULTS as error:
-            raise fault_from(error, request.url) from None
+        timeout = {} if request.timeout is None else {"timeout": self._timeout(request.timeout)}
+        with closing(self._pieces(request)) as body:
+            try:
+                raw = manager.urlopen(
+                    request.method,
+                    request.url,
+                    headers=headers,
+                    body=body if request.stream else request.body or None,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                    **timeout,
+                )
+            except LIBRARY_FAULTS as error:
+                raise fault_from(error, request.url) from None
+        self._meter.count(sent=len(request.body))
         head = tuple((name.lower(), value) for name, value in raw.headers.items())
         response = Response(status=raw.status, url=request.url, headers=head)
         return Reply(raw, response, self._meter, self._endpoint.read_timeout)
@@ -155,6 +160,19 @@ class Transport:
             for manager in self._managers.values():
                 manager.clear()
             self._managers.clear()
+
+    def _pieces(self, request: Request) -> Generator[bytes, None, None]:
+        """Give a streamed body, and count what went out of it."""
+        if request.stream is not None:
+            with closing(request.stream()) as pieces:
+                for piece in pieces:
+                    yield piece
+                    self._meter.count(sent=len(piece))
+
+    def _timeout(self, read: float) -> "urllib3.Timeout":
+        import urllib3
+
+        return urllib3.Timeout(connect=min(self._endpoint.connect_timeout, read), read=read)
 
     def _manager(self, url: str) -> "urllib3.PoolManager":
         parts = urlsplit(url)

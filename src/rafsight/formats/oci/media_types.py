@@ -18,6 +18,8 @@ DOCKER_SCHEMA_1: Final = (
     "application/vnd.docker.distribution.manifest.v1+json",
 )
 
+OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 NYDUS_BLOB: Final = "application/vnd.oci.image.layer.nydus.blob.v1"
 NYDUS_MANIFEST: Final = "application/vnd.nydus.image.manifest.v1+json"
 """`artifactType` of the Nydus descriptor in a merged index."""

@@ -5,6 +5,9 @@ This module alone decides how a reference is written. It never touches a disk, s
     ./DIR  ../DIR  /DIR  .  ..          a path: an OCI layout or a bootstrap; who opens it looks
     boot:FILE                           a bootstrap
     oci:DIR[:TAG][@DIGEST]              an OCI layout
+    oci-archive:FILE[:TAG][@DIGEST]     an OCI layout in a tar, as skopeo writes it
+    docker-archive:FILE[:TAG][@DIGEST]  images in a tar, as `docker save` writes them; TAG may be `@N`, the Nth from 0
+    dir:DIR                             a folder of files that become an image (skopeo means something else by it)
     oci:///DIR...  oci://./DIR...       the same; with any other text after `oci://` it is a registry, as Helm writes it
     docker://HOST/REPO[:TAG][@DIGEST]   a registry, as skopeo writes it
     [HOST/]REPO[:TAG][@DIGEST]          a registry; the first part is a host if it holds `.` or `:` or is `localhost`,
@@ -12,10 +15,13 @@ This module alone decides how a reference is written. It never touches a disk, s
 
 A layout's directory may hold colons: what follows the last colon is a tag if it is written as tags are, otherwise it
 belongs to the directory. So `oci:a:b` is tag `b` of `a`, and a directory that is really called `a:b` is `oci:a:b/`.
+The name of an archive holds none: what follows the first colon is what is asked for there, a tag or a whole
+`HOST/REPO:TAG`, since archives keep those.
 """
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from rafsight.base.digest import is_digest
@@ -42,7 +48,10 @@ class MalformedReference(CallerError):
 
     code = "malformed-reference"
     template = "'{text}' is not a reference: {what} (at character {position})"
-    remedy = "Write HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:..., oci:DIR:TAG, or boot:FILE."
+    remedy = (
+        "Write HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:..., oci:DIR:TAG, oci-archive:FILE:TAG, "
+        "docker-archive:FILE:TAG, or boot:FILE."
+    )
     exit_status = ExitStatus.REFERENCE
 
 
@@ -83,6 +92,45 @@ class LayoutReference:
         return f"oci:{self.directory}{_ending(self.tag, self.digest)}"
 
 
+class ArchiveKind(StrEnum):
+    """What an archive file holds; the word before the first colon of its reference."""
+
+    OCI = "oci-archive"
+    """An OCI layout."""
+    DOCKER = "docker-archive"
+    """What `docker save` writes: `manifest.json`, configs, and layers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveReference:
+    """An image in an archive file."""
+
+    kind: ArchiveKind
+    file: str
+    """Without colons."""
+    tag: str | None
+    """A tag, the whole reference that the archive calls an image, or (docker) `@` and its number."""
+    digest: str | None
+
+    @property
+    def name(self) -> str | None:
+        """What to ask the archive for: the digest, else the tag; None: whatever it holds, if that is one image."""
+        return self.digest or self.tag
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.file}{_ending(self.tag, self.digest)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryReference:
+    """A folder of files, of which an image can be made; it is none yet."""
+
+    directory: str
+
+    def __str__(self) -> str:
+        return f"dir:{self.directory}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapReference:
     """A bootstrap file."""
@@ -103,7 +151,9 @@ class PathReference:
         return self.path
 
 
-Reference = RegistryReference | LayoutReference | BootstrapReference | PathReference
+Reference = (
+    RegistryReference | LayoutReference | ArchiveReference | DirectoryReference | BootstrapReference | PathReference
+)
 
 
 def parse_reference(text: str) -> Reference:
@@ -124,6 +174,13 @@ def parse_reference(text: str) -> Reference:
         if len(text) == len("boot:"):
             raise MalformedReference(text=text, what="a file must follow `boot:`", position=len(text))
         return BootstrapReference(file=text.removeprefix("boot:"))
+    if text.startswith("dir:"):
+        if len(text) == len("dir:"):
+            raise MalformedReference(text=text, what="a folder must follow `dir:`", position=len(text))
+        return DirectoryReference(directory=text.removeprefix("dir:"))
+    for kind in ArchiveKind:
+        if text.startswith(f"{kind}:"):
+            return _parse_archive(text, kind)
     return _parse_image(text)
 
 
@@ -151,6 +208,17 @@ def _parse_layout(text: str, start: int) -> LayoutReference:
     if not directory:
         raise MalformedReference(text=text, what="a directory must follow `oci:`", position=start)
     return LayoutReference(directory=directory, tag=tag or None, digest=digest)
+
+
+def _parse_archive(text: str, kind: ArchiveKind) -> ArchiveReference:
+    start = len(kind) + 1
+    rest, digest = _split_digest(text, start)
+    file, colon, tag = rest.partition(":")
+    if not file:
+        raise MalformedReference(text=text, what=f"a file must follow `{kind}:`", position=start)
+    if colon and not tag:
+        raise MalformedReference(text=text, what="a tag must follow the colon", position=start + len(rest))
+    return ArchiveReference(kind=kind, file=file, tag=tag or None, digest=digest)
 
 
 def _split_digest(text: str, start: int) -> tuple[str, str | None]:

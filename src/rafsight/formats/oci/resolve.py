@@ -115,6 +115,19 @@ def resolve(
     return (yield from _Search(platform, prefer, limits, classifier).search(parsed))
 
 
+def image_platforms(index: Index) -> list[Platform]:
+    """Return the platforms of an index that have an image, each once; nested indexes are not looked into."""
+    found = [
+        descriptor.platform
+        for descriptor in index.manifests
+        if descriptor.platform is not None
+        and descriptor.media_type not in media_types.INDEXES
+        and _is_image(descriptor)
+    ]
+    bare = [Platform(os=one.os, architecture=one.architecture, variant=one.variant) for one in found]
+    return list(dict.fromkeys(bare))
+
+
 def _parse(document: FetchedDocument, limits: Limits, name: str = "") -> Manifest | Index:
     kind = document.media_type.partition(";")[0].strip().lower()
     if not name and kind in media_types.ACCEPTED:

@@ -23,10 +23,7 @@ from rafsight.formats.oci.platform import Platform, differs
 
 EMPTY_DIFF_ID: Final = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 """Of the layer that is put first in the OCI half of a merged index: an archive without members."""
-_GZIP_LAYERS: Final = (
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-)
+_GZIP_LAYERS: Final = (media_types.OCI_LAYER, media_types.DOCKER_LAYER)
 _TRUE: Final = "true"
 _FOLDER: Final = b"image/"
 _META: Final = b".blob.meta"
@@ -148,11 +145,21 @@ def check_config(
         judge.holds(agrees, rules.PLATFORM, "config", detail=f"{mine}, not {platform}")
 
 
-def check_empty_layer(found: ClassifiedManifest, config: ImageConfig | None, judge: Judge) -> None:
-    """Look at the layer that keeps the OCI half of a merged index apart from the image that it was made from."""
+def check_empty_layer(
+    found: ClassifiedManifest, config: ImageConfig | None, judge: Judge, *, source_digest: str = ""
+) -> None:
+    """Look at the layer that keeps the OCI half of a merged index apart from the image that it was made from.
+
+    Args:
+        found: the OCI half.
+        config: of it.
+        judge: told about the rules.
+        source_digest: of the image that the other half was made from; if that is this one, it was left as it is.
+    """
     layers = found.manifest.layers
     marked = [row for row, layer in enumerate(layers) if layer.annotations.get(keys.NYDUS_EMPTY_LAYER)]
-    judge.holds(bool(marked), rules.NO_EMPTY_LAYER, "manifest")
+    is_source = found.manifest.digest == source_digest
+    judge.holds(bool(marked) or is_source, rules.NO_EMPTY_LAYER, "manifest")
     for row in marked:
         judge.holds(row == 0, rules.EMPTY_LAYER, f"layers[{row}]", detail="it is not the first")
         diff_id = config.diff_ids[row] if config and len(config.diff_ids) == len(layers) else EMPTY_DIFF_ID

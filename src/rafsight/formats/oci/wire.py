@@ -93,3 +93,11 @@ class LayoutFile(msgspec.Struct):
     """The file `oci-layout` (image-spec, image-layout.md)."""
 
     image_layout_version: str | None = msgspec.field(default=None, name="imageLayoutVersion")
+
+
+class SavedImage(msgspec.Struct):
+    """One image in the `manifest.json` of a docker archive (moby, image/tarexport)."""
+
+    config: str | None = msgspec.field(default=None, name="Config")
+    repo_tags: list[str] | None = msgspec.field(default=None, name="RepoTags")
+    layers: list[str] | None = msgspec.field(default=None, name="Layers")

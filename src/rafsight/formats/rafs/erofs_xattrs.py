@@ -41,6 +41,17 @@ def encode_areas(tables: TreeTables) -> tuple[dict[int, bytes], int]:
     return areas, dropped
 
 
+def holdable(xattrs: tuple[Xattr, ...]) -> tuple[Xattr, ...]:
+    """Return those attributes of one inode that EROFS has a place for: what `encode_areas` writes of them."""
+    held, size = [], layout.XATTR_AREA_HEAD
+    for xattr in xattrs:
+        entry = _entry(xattr)
+        if entry and size + len(entry) <= _MAX_AREA:
+            held.append(xattr)
+            size += len(entry)
+    return tuple(held)
+
+
 def count_of(area: bytes) -> int:
     """Return what the inode says for the size of an area."""
     return (len(area) - layout.XATTR_AREA_HEAD) // _UNIT + 1

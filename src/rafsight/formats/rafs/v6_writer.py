@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from rafsight.base.errors import Defect
+from rafsight.base.errors import CallerError, Defect, ExitStatus
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.rafs import v6_layout as layout
 from rafsight.formats.rafs.erofs_packing import BLOCK, BLOCK_BITS
@@ -26,6 +26,19 @@ _MAPPING: Final = 0x80000
 _REGULAR: Final = 8
 _HALF: Final = 16
 """[bytes] the part of an IV that stands first."""
+
+
+_MOST_BLOBS: Final = 255
+"""Numbers of devices have 8 bits, and 0 is the bootstrap's."""
+
+
+class TooManyBlobs(CallerError):
+    """An image would have more blobs than RAFS v6 can number."""
+
+    code = "too-many-blobs"
+    template = "an image of {count} blobs cannot be written: {most} are the most that RAFS v6 can have"
+    remedy = "Make an image of fewer layers, or write RAFS v5: `rafsight convert --fs-version 5`."
+    exit_status = ExitStatus.UNSUPPORTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +57,11 @@ def write_bootstrap(tables: TreeTables) -> bytes:
     Args:
         tables: the image; each chunk begins on a block of its blob's uncompressed space, and files are covered by
             chunks of the image's chunk size (no holes, no tarfs).
-    Raises: Defect: they are not; MalformedImage: extended attributes cannot be read.
+    Raises: TooManyBlobs; Defect: they are not; MalformedImage: extended attributes cannot be read.
     Cost: linear in entries and chunks, by columns, but for one step for each inode.
     """
+    if len(tables.blobs) > _MOST_BLOBS:
+        raise TooManyBlobs(count=len(tables.blobs), most=_MOST_BLOBS)
     places = _places(tables)
     chunk_map = _cut(tables)
     tree = write_tree(tables, chunk_map, _indexes(tables, chunk_map), meta=places.meta, first=_FIRST)

@@ -29,9 +29,11 @@ COMMANDS: Final = (
     CommandEntry(name="find", summary="Find files of an image by name."),
     CommandEntry(name="inspect", summary="Look into an image's metadata."),
     CommandEntry(name="check", summary="Tell whether an image is sound."),
+    CommandEntry(name="convert", summary="Make a Nydus image of a plain one or a folder, and back."),
+    CommandEntry(name="repair", summary="Replace files or packages of an image without building it again."),
     CommandEntry(name="db", summary="Import, update and show the advisory database."),
     CommandEntry(name="engines", summary="Show the known scanners on this machine and what each covers."),
-    CommandEntry(name="demo", summary="Scan an image that rafsight ships, on this machine alone."),
+    CommandEntry(name="demo", summary="Make, scan, mend and scan an image, on this machine alone."),
 )
 
 
@@ -48,9 +50,11 @@ def root() -> None:
 
     \b
     REF is one of
-      HOST/REPO:TAG[@DIGEST]   an image in a registry
-      oci:DIR[:TAG]            an image in an OCI layout on this machine
-      boot:FILE                a bootstrap on this machine, its blobs in --blob-dir
+      HOST/REPO:TAG[@DIGEST]      an image in a registry
+      oci:DIR[:TAG]               an image in an OCI layout on this machine
+      oci-archive:FILE[:TAG]      an image in an OCI layout that is a tar
+      docker-archive:FILE[:TAG]   an image in a tar of `docker save`
+      boot:FILE                   a bootstrap on this machine, its blobs in --blob-dir
     """  # noqa: D301 - click wants a backspace
 
 

@@ -50,7 +50,8 @@ class PlainCheck:
             if self.config is not None and nydus_config is not None:
                 soundness.check_runtime(self.config, nydus_config, log.judge)
             if nydus is not None and nydus.is_marked:
-                soundness.check_empty_layer(chosen.found, self.config, log.judge)
+                source = nydus.found.manifest.annotations.get(keys.NYDUS_SOURCE_DIGEST) or ""
+                soundness.check_empty_layer(chosen.found, self.config, log.judge, source_digest=source)
         with self.steps.step("blobs", "layers are there") as log:
             examined = check_presence(
                 self.around.backend,

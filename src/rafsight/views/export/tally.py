@@ -18,6 +18,7 @@ class Omission(StrEnum):
     SPECIAL_BITS = "set-user-ID and set-group-ID bits, which only root may give away"
     XATTR = "extended attributes that the target does not take"
     TIME = "times that the file system does not take"
+    WHITEOUT = "names that layers keep for deletions"
     LINK = "further names of what was left out"
 
 

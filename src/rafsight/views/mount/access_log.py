@@ -1,34 +1,21 @@
-r"""A list of paths, one a line: what was read in a view, and what to fetch before anybody asks.
+"""The files that are read in a view, listed while it runs.
 
-    /usr/bin/python3.11                  a path as it is, absolute in the image
-    #escaped /srv/a%0Ab                  a path that a line cannot hold, with %XX for its odd bytes
-    # anything else                      a remark
-
-Lines that begin with `#` are passed over by nydus-image, so a log is also a prefetch list for the next build. A path is
-escaped if it is not UTF-8, or has a line break or white space where that tool would strip it. This module alone decides
-this form.
+The list is also what to fetch before anybody asks, of this image or of the next one: `base/path_list.py` has its form.
 """
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import numpy as np
 
-from rafsight.base.errors import CallerError, ExitStatus, HostLimit
+from rafsight.base.errors import ExitStatus, HostLimit
 from rafsight.base.events import Listener, Noticed, silent
+from rafsight.base.path_list import UnreadablePathList, format_path, read_path_list
 from rafsight.image.plan import RowArray
 from rafsight.image.tree import ImageTree
-
-_ESCAPED: Final = b"#escaped "
-_ODD: Final = re.compile(rb"[\x00-\x1f\x7f]|\s\Z")
-_HIGHEST: Final = 1 << 28
-"""[bytes] of a list that is still read: two million long paths."""
 
 
 class AccessLogNotWritten(HostLimit):
@@ -38,15 +25,6 @@ class AccessLogNotWritten(HostLimit):
     template = "cannot write the access log {file}: {why}"
     remedy = "Check space and permissions there, or name another file by --access-log."
     exit_status = ExitStatus.OUTPUT
-
-
-class UnreadablePathList(CallerError):
-    """A list of paths cannot be read, or has a line that is no path."""
-
-    code = "unreadable-path-list"
-    template = "{file} is no list of paths: {why}"
-    remedy = "Write one path a line, absolute in the image; `rafsight view --access-log FILE` makes such a list."
-    exit_status = ExitStatus.USAGE
 
 
 class AccessLog:
@@ -105,46 +83,16 @@ def open_access_log(tree: ImageTree, file: Path, *, listener: Listener = silent)
         os.close(descriptor)
 
 
-def format_path(path: bytes) -> bytes:
-    """Return the line of a path.
+def read_listed(file: Path) -> list[bytes]:
+    """Read a list of paths from a file; see `read_path_list`.
 
-    Args:
-        path: in the image, with or without a leading slash.
-    """
-    path = b"/" + path.lstrip(b"/")
-    try:
-        text = path.decode()
-    except UnicodeDecodeError:
-        is_plain = False
-    else:  # white space as the other tool strips it, which knows that of Unicode
-        is_plain = _ODD.search(path) is None and text == text.strip()
-    return path + b"\n" if is_plain else _ESCAPED + quote_from_bytes(path).encode() + b"\n"
-
-
-def read_path_list(file: Path) -> list[bytes]:
-    """Read a list of paths: one that we wrote, or one that a person did.
-
-    Returns: the paths without a leading slash, in order, each once. A directory stands for all below it.
     Raises: UnreadablePathList.
     """
     try:
         with file.open("rb") as opened:
-            content = opened.read(_HIGHEST + 1)
+            return read_path_list(opened, str(file))
     except OSError as error:
         raise UnreadablePathList(file=str(file), why=error.strerror or str(error)) from error
-    if len(content) > _HIGHEST:
-        raise UnreadablePathList(file=str(file), why=f"it has more than {_HIGHEST} bytes")
-    paths = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        text = line.strip()
-        if text.startswith(_ESCAPED):
-            text = unquote_to_bytes(text.removeprefix(_ESCAPED).lstrip())
-        elif not text or text.startswith(b"#"):
-            continue
-        if not text.startswith(b"/") or b"\0" in text:
-            raise UnreadablePathList(file=str(file), why=f"line {number} does not begin with a slash")
-        paths.append(text.strip(b"/"))
-    return list(dict.fromkeys(paths))
 
 
 def find_listed(tree: ImageTree, paths: Sequence[bytes]) -> tuple[RowArray, list[bytes]]:

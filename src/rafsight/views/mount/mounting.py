@@ -26,7 +26,7 @@ from rafsight.base.events import Listener, Noticed
 from rafsight.base.text import escape
 from rafsight.base.units import GiB
 from rafsight.image.plan import RowArray
-from rafsight.views.mount.access_log import open_access_log, read_path_list
+from rafsight.views.mount.access_log import open_access_log, read_listed
 from rafsight.views.mount.choice import engines_for, mount_first
 from rafsight.views.mount.engine import Plan, Served
 from rafsight.views.mount.guardian import guarded
@@ -111,7 +111,7 @@ def _read_wanted(prefetch: str | Path | None) -> str | list[bytes] | None:
     """
     if prefetch is None or prefetch in (TABLE, ALL):
         return None if prefetch is None else str(prefetch)
-    return read_path_list(Path(prefetch))
+    return read_listed(Path(prefetch))
 
 
 def _on_read(image: Image, terms: ViewTerms, listener: Listener, stack: ExitStack) -> Callable[[RowArray], None] | None:

@@ -29,7 +29,8 @@ from rafsight.views.export.delivery import Piece, deliver
 from rafsight.views.export.order import Node, Order
 from rafsight.views.export.tally import Omission, Omitted, Tally, Unreadable
 from rafsight.views.export.tar_writer import TarWriter
-from rafsight.views.slim.layers import LayerPlan, plan_layers, write_config
+from rafsight.views.layer_shares import LayerPlan
+from rafsight.views.slim.layers import plan_layers, write_config
 from rafsight.views.slim.rules import SlimRules
 from rafsight.views.slim.selection import select_kept
 

@@ -1,0 +1,1 @@
+"""Convert images: plain ones to Nydus, and back."""

@@ -1,0 +1,1 @@
+"""Replace, add or remove files of an image without building it again."""
