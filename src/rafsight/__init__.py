@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rafsight.access.download import DownloadTerms
     from rafsight.access.options import Options
     from rafsight.access.session import Image, open_image
-    from rafsight.analysis.inventory import GapReason
     from rafsight.base.errors import (
         CallerError,
         Defect,
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
         RafsightError,
         RegistryFault,
     )
-    from rafsight.base.severity import Severity
-    from rafsight.matching.finding import Finding
+    from rafsight.hunt.hunts import Hunts
     from rafsight.reports.document import ScanReport
-    from rafsight.reports.soundness import CheckReport
-    from rafsight.verbs.advisories import database_status, import_advisories, update_advisories
+    from rafsight.verbs.advisories import Advisories
+    from rafsight.verbs.attach import Attachments
+    from rafsight.verbs.caches import Caches
     from rafsight.verbs.check.checking import check_reference
     from rafsight.verbs.convert.conversions import Conversions
     from rafsight.verbs.convert.terms import ConvertTerms
@@ -41,15 +40,18 @@ if TYPE_CHECKING:
     from rafsight.verbs.export import export_files, export_reference, export_slim
     from rafsight.verbs.inspect.inspector import Inspector
     from rafsight.verbs.repair.repairs import Repairs
-    from rafsight.verbs.scan import scan_image, scan_reference
+    from rafsight.verbs.rules import Rules
+    from rafsight.verbs.scan.scanning import scan_reference
     from rafsight.verbs.view import Views
     from rafsight.views.mount.statistics import ViewStatistics
     from rafsight.views.mount.view import View, ViewFacts, ViewTerms
     from rafsight.views.vfs import FileEntry, find_files, list_files, read_file
 
 _HOMES: Final = {
+    "Advisories": "verbs.advisories",
+    "Attachments": "verbs.attach",
+    "Caches": "verbs.caches",
     "CallerError": "base.errors",
-    "CheckReport": "reports.soundness",
     "Defect": "base.errors",
     "DownloadTerms": "access.download",
     "Conversions": "verbs.convert.conversions",
@@ -57,9 +59,8 @@ _HOMES: Final = {
     "Engines": "verbs.engines",
     "ExitStatus": "base.errors",
     "FileEntry": "views.vfs",
-    "Finding": "matching.finding",
-    "GapReason": "analysis.inventory",
     "HostLimit": "base.errors",
+    "Hunts": "hunt.hunts",
     "Image": "access.session",
     "ImageFault": "base.errors",
     "Inspector": "verbs.inspect.inspector",
@@ -67,31 +68,29 @@ _HOMES: Final = {
     "RafsightError": "base.errors",
     "RegistryFault": "base.errors",
     "Repairs": "verbs.repair.repairs",
+    "Rules": "verbs.rules",
     "ScanReport": "reports.document",
-    "Severity": "base.severity",
     "View": "views.mount.view",
     "ViewFacts": "views.mount.view",
     "ViewStatistics": "views.mount.statistics",
     "ViewTerms": "views.mount.view",
     "Views": "verbs.view",
     "check_reference": "verbs.check.checking",
-    "database_status": "verbs.advisories",
     "export_files": "verbs.export",
     "export_reference": "verbs.export",
     "export_slim": "verbs.export",
     "find_files": "views.vfs",
-    "import_advisories": "verbs.advisories",
     "list_files": "views.vfs",
     "open_image": "access.session",
     "read_file": "views.vfs",
-    "scan_image": "verbs.scan",
-    "scan_reference": "verbs.scan",
-    "update_advisories": "verbs.advisories",
+    "scan_reference": "verbs.scan.scanning",
 }
 
 __all__ = [
+    "Advisories",
+    "Attachments",
+    "Caches",
     "CallerError",
-    "CheckReport",
     "Conversions",
     "ConvertTerms",
     "Defect",
@@ -99,9 +98,8 @@ __all__ = [
     "Engines",
     "ExitStatus",
     "FileEntry",
-    "Finding",
-    "GapReason",
     "HostLimit",
+    "Hunts",
     "Image",
     "ImageFault",
     "Inspector",
@@ -109,8 +107,8 @@ __all__ = [
     "RafsightError",
     "RegistryFault",
     "Repairs",
+    "Rules",
     "ScanReport",
-    "Severity",
     "View",
     "ViewFacts",
     "ViewStatistics",
@@ -118,18 +116,14 @@ __all__ = [
     "Views",
     "__version__",
     "check_reference",
-    "database_status",
     "export_files",
     "export_reference",
     "export_slim",
     "find_files",
-    "import_advisories",
     "list_files",
     "open_image",
     "read_file",
-    "scan_image",
     "scan_reference",
-    "update_advisories",
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from rafsight.access.backend import NotFound
-from rafsight.access.fetch import BATCH, WINDOW, Fetcher, RangeTooLarge, threads
+from rafsight.access.fetch import BATCH, MAX_WASTE, WINDOW, Fetcher, RangeTooLarge, threads
 from rafsight.access.held import HELD_SIZE
 from rafsight.access.memory import MemoryBackend
 from rafsight.base.errors import Defect
@@ -177,13 +177,56 @@ def test_what_was_fetched_a_moment_ago_is_not_fetched_again(fetcher_of):
 
 
 def test_what_is_fetched_twice_is_needed_once(fetcher_of):
-    image = build_image({b"a": b"".join(bytes([n]) * MiB for n in range(HELD_SIZE // MiB + 2))}, chunk_size=MiB)
+    image = build_image({b"a": b"".join(bytes([n]) * MiB for n in range(3))}, chunk_size=MiB)
     backend = backend_of(image)
     fetcher = fetcher_of(image.tables, backend)
-    for _ in range(2):
+    for _ in range(2):  # who had all of a large file will not ask again: it is not held
         list(read(fetcher, image.placement, [FileRange(row=1)]))
     assert backend.meter.cost.bytes_needed == len(image.blob)
-    assert len(image.blob) < backend.meter.cost.bytes_fetched < 2 * len(image.blob)
+    assert backend.meter.cost.bytes_fetched == 2 * len(image.blob)
+
+
+def test_what_was_read_in_part_is_held_whatever_came_after_it(fetcher_of):
+    large = b"".join(bytes([n + 1]) * MiB for n in range(HELD_SIZE // MiB + 2))
+    image = build_image({b"a": b"0" * (MiB - 1), b"b": large, b"c": b"small"}, chunk_size=MiB)
+    backend = backend_of(image)
+    fetcher = fetcher_of(image.tables, backend)
+    for part in (FileRange(row=3), FileRange(row=1, size=5), FileRange(row=2)):
+        list(read(fetcher, image.placement, [part]))
+    assert backend.meter.cost.bytes_fetched == len(image.blob)
+    again = list(read(fetcher, image.placement, [FileRange(row=1, offset=7), FileRange(row=3)]))
+    assert sorted(len(one.content) for one in again) == [5, MiB - 8]
+    assert backend.meter.cost.bytes_fetched == len(image.blob)
+
+
+def test_what_the_image_cost_before_buys_gaps(fetcher_of):
+    files = {b"f%02d" % number: bytes([number]) * 100 for number in range(9)}
+    image = build_image(files, gap=40)
+    wanted = [FileRange(row=1 + number) for number in range(9)]
+
+    def cost_after(needed):
+        backend = backend_of(image)
+        backend.meter.count(needed=needed, received=needed)  # a bootstrap
+        list(read(fetcher_of(image.tables, backend), image.placement, wanted))
+        cost = backend.meter.cost
+        assert cost.bytes_needed == needed + 900
+        assert cost.bytes_fetched <= (1 + MAX_WASTE) * cost.bytes_needed
+        return cost.requests
+
+    assert [cost_after(needed) for needed in (0, 600, 1000, 5000)] == [6, 4, 2, 1]
+
+
+def test_a_budget_is_spent_once(fetcher_of):
+    files = {b"f%02d" % number: bytes([number]) * 100 for number in range(30)}
+    image = build_image(files, gap=40)
+    backend = backend_of(image)
+    backend.meter.count(needed=1000, received=1000)
+    fetcher = fetcher_of(image.tables, backend)
+    for start in (1, 11, 21):
+        list(read(fetcher, image.placement, [FileRange(row=start + number) for number in range(10)]))
+    cost = backend.meter.cost
+    assert cost.bytes_needed == 4000
+    assert 1.1 * cost.bytes_needed < cost.bytes_fetched <= (1 + MAX_WASTE) * cost.bytes_needed
 
 
 def test_a_damaged_unit_is_not_held(fetcher_of):

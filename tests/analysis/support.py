@@ -3,7 +3,7 @@
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rafsight.analysis.catalogue import CATALOGUE
 from rafsight.analysis.engine import Analysis
@@ -32,11 +32,20 @@ def matcher(pattern: bytes) -> re.Pattern[bytes]:
 
 
 class Tree:
-    """Files in memory: `find` and the bytes of a row. Equal contents have one key if `keyed`; `links` share rows."""
+    """Files in memory: `find` and the bytes of a row. Equal contents have one key if `keyed`; `links` share rows.
+
+    Those named `executable` have an execute bit.
+    """
 
     def __init__(
-        self, files: Mapping[bytes, bytes], *, links: Mapping[bytes, bytes] | None = None, keyed: bool = False
+        self,
+        files: Mapping[bytes, bytes],
+        *,
+        links: Mapping[bytes, bytes] | None = None,
+        keyed: bool = False,
+        executable: Collection[bytes] = (),
     ):
+        self.executable = executable
         self.files = dict(files)
         self.rows = {path: row for row, path in enumerate(sorted(files), 100)}
         self.links = dict(links or {})
@@ -45,10 +54,15 @@ class Tree:
 
     def find(self, wants: Wants) -> list[FileRef]:
         patterns = [matcher(pattern) for pattern in wants.patterns]
+        others = [matcher(pattern) for pattern in wants.except_for]
         found = []
         for path, target in {**{path: path for path in self.files}, **self.links}.items():
             if any(pattern.match(path) for pattern in patterns):
                 content = self.files[target]
+                if len(content) < wants.min_size or any(other.match(path) for other in others):
+                    continue
+                if wants.executable_only and path not in self.executable:
+                    continue
                 key = b"%d:%d" % (len(content), zlib.crc32(content)) if self.keyed else b""
                 found.append(FileRef(row=self.rows[target], path=path, size=len(content), content=key))
         return found

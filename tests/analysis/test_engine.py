@@ -74,10 +74,27 @@ def test_a_debian_image():
     assert not any(path.endswith(b".md5sums") for path in lists)
 
 
-def test_lists_are_not_read_where_nothing_could_be_owned():
-    tree = Tree({path: content for path, content in DEBIAN.items() if not path.startswith(b"usr/lib/python3/")})
-    run(tree)
-    assert not any(path.endswith(b".list") for path, _ in tree.reads)
+def test_lists_are_asked_for_together_with_the_database():
+    first = {request.path for request in Analysis().plan_wave(Tree(DEBIAN).find)}
+    assert b"var/lib/dpkg/status" in first
+    assert sum(path.endswith(b".list") for path in first) == 3
+
+
+def test_files_of_official_packages_are_left_out_where_an_extractor_says_so():
+    owned = b"/usr/bin/python-tool\n/usr/bin/linked\n"
+    files = DEBIAN | {
+        b"var/lib/dpkg/info/python3-requests.list": owned,
+        b"var/lib/dpkg/info/vendor-tool.list": b"/usr/bin/vendor\n",
+        b"bin/python-tool": b"1", b"usr/bin/linked": b"2", b"usr/bin/vendor": b"3", b"usr/bin/own": b"4",
+    }  # fmt: skip
+    tree = Tree(files, links={b"usr/bin/other": b"usr/bin/linked"})
+    wants = Wants(patterns=(b"**/bin/*",), max_size=10)
+    probe = Extractor(
+        name="toy/probe", version=1, wave=3, unowned_only=True, wants=wants, extract=lambda file: iter([found()])
+    )
+    inventory = run(tree, [*CATALOGUE, probe], merged_roots=frozenset({b"bin"}))
+    (component,) = [item for item in inventory.components if item.found_by == "toy/probe"]
+    assert component.locations == (b"usr/bin/other", b"usr/bin/own", b"usr/bin/vendor")
 
 
 def test_the_order_of_feeding_does_not_matter():
@@ -251,7 +268,7 @@ def test_more_is_read_once_and_joined():
     [
         (lambda file: ((0, 2),), "its extractor asks for what it has"),
         (lambda file: ((5000, 2),), "its extractor asks for what it has"),
-        (lambda file: ((0, len(file.content) + 1),), "its extractor asked more than 4 times"),
+        (lambda file: ((0, len(file.content) + 1),), f"its extractor asked more than {engine.MORE_COUNT} times"),
     ],
 )
 def test_asking_in_vain_is_a_gap(ranges, detail):
@@ -266,8 +283,9 @@ def test_waves_are_bounded():
         yield ReadMore(ranges=((0, len(file.content) + 1),))
 
     tree = Tree({b"x/a": bytes(100)})
-    inventory = run(tree, [toy(more, head=4, wave=6)])
-    assert [gap.detail for gap in inventory.gaps if gap.extractor] == ["more of it was asked for after 8 waves"]
+    inventory = run(tree, [toy(more, head=4, wave=engine.WAVES - 2)])
+    details = [gap.detail for gap in inventory.gaps if gap.extractor]
+    assert details == [f"more of it was asked for after {engine.WAVES} waves"]
 
 
 def test_empty_files_cost_no_read():

@@ -58,6 +58,27 @@ def make(ecosystem, name, version, **more):
         (make("rpm", "x", "1-1"), LEAP, "pkg:rpm/opensuse/x@1-1?distro=opensuse-leap-15.5"),
         (make("pypi", "Zope.Interface_x", "1.0+local"), DEBIAN, "pkg:pypi/zope-interface-x@1.0%2Blocal"),
         (make("npm", "@babel/core", "7.0.0"), DEBIAN, "pkg:npm/%40babel/core@7.0.0"),
+        (make("maven", "org.example:a_b", "1.0-x y"), DEBIAN, "pkg:maven/org.example/a_b@1.0-x%20y"),
+        (make("maven", "thing", ""), DEBIAN, "pkg:maven/thing"),
+        (make("golang", "golang.org/x/text", "v0.3.5"), DEBIAN, "pkg:golang/golang.org/x/text@v0.3.5"),
+        (make("golang", "stdlib", "1.21.3"), DEBIAN, "pkg:golang/stdlib@1.21.3"),
+        # Case counts in a module's path, and its last element is no subpath.
+        (make("golang", "github.com/A/b/v2", "(devel)"), DEBIAN, "pkg:golang/github.com/A/b/v2@%28devel%29"),
+        (make("cargo", "serde", "1.0.1+a"), DEBIAN, "pkg:cargo/serde@1.0.1%2Ba"),
+        (make("generic", "a b", "1"), DEBIAN, "pkg:generic/a%20b@1"),
+        (make("composer", "Symfony/Console", "v5.4.1"), DEBIAN, "pkg:composer/symfony/console@v5.4.1"),
+        (make("gem", "rack", "2.2.3"), DEBIAN, "pkg:gem/rack@2.2.3"),
+        (make("nuget", "Newtonsoft.Json", "13.0.1"), DEBIAN, "pkg:nuget/Newtonsoft.Json@13.0.1"),
+        (make("swift", "github.com/A/B", "1.0"), DEBIAN, "pkg:swift/github.com/A/B@1.0"),
+        (make("portage", "app-misc/gtk+", "1-r1"), None, "pkg:ebuild/app-misc/gtk%2B@1-r1"),
+        (make("alpm", "openssl", "1:3.2-1", arch="x86_64"), None, "pkg:alpm/openssl@1:3.2-1?arch=x86_64"),
+        (make("hex", "Plug", "1.11.0"), None, "pkg:hex/plug@1.11.0"),
+        (
+            make("conda", "numpy", "1.26.4", qualifiers=(("build", "py_0"), ("channel", "pkgs/main"))),
+            DEBIAN,
+            "pkg:conda/numpy@1.26.4?build=py_0&channel=pkgs%2Fmain",
+        ),
+        (make("julia", "JSON", "0.21.4", qualifiers=(("uuid", "u-1"),)), None, "pkg:julia/JSON@0.21.4?uuid=u-1"),
         # packageurl-python would write `jsonstream`, which is another package of the same registry.
         (make("npm", "JSONStream", "1.3.5"), DEBIAN, "pkg:npm/JSONStream@1.3.5"),
     ],
@@ -69,6 +90,7 @@ def test_purls(component, distribution, purl):
     assert parsed.name.lower() in (
         component.name.lower(),
         component.name.lower().rpartition("/")[2],
+        component.name.rpartition(":")[2],
         normal_name(component.name),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from tests.views.slim.images import contents_of, open_archive, write_image
 
 import rafsight
+from rafsight.analysis.inventory import GapReason
 from rafsight.base.errors import ExitStatus
 from rafsight.base.events import silent
 from rafsight.engines.engine import Via
@@ -47,7 +48,7 @@ def test_what_cannot_be_read_is_a_gap_and_not_in_the_archive(tmp_path):
     with rafsight.open_image(f"oci:{layout}:v5") as image:
         shown = show_archive(image, "trivy", tmp_path, silent)
     assert shown.gaps
-    assert {gap.reason for gap in shown.gaps} == {rafsight.GapReason.UNREADABLE}
+    assert {gap.reason for gap in shown.gaps} == {GapReason.UNREADABLE}
     found = contents_of(shown.target.place.read_bytes())
     assert not {gap.subject.lstrip("/") for gap in shown.gaps} & set(found)
 

@@ -73,4 +73,4 @@ def test_any_bytes_behind_a_sound_head_are_read_without_fault(noise, is_64, orde
     table = (noise * 8)[: head.table_size]
     sections = read_sections(head, table)
     assert section_names(sections, noise)
-    assert len(sections.name_offsets) == head.count
+    assert len(sections.entries) == head.count

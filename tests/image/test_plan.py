@@ -17,7 +17,7 @@ def plan_for(image, wanted, **knobs):
     tree = ImageTree(image.tables)
     extents = wanted_extents(tree, wanted)
     rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)]).astype(np.int64)
-    policy = {"max_gap": 0, "max_waste": 1.0, "max_request": 1 << 20, "max_content": 1 << 30} | knobs
+    policy = {"max_gap": 0, "max_waste": 1.0, "spare": 0, "max_request": 1 << 20, "max_content": 1 << 30} | knobs
     return tree, extents, plan_reads(image.placement, tree.tables.extents.chunk[rows], **policy)
 
 
@@ -49,9 +49,10 @@ CONTENTS = some.lists(
     gap=some.integers(0, 5),
     max_gap=some.integers(0, 20),
     waste=some.floats(0, 2),
+    spare=some.integers(0, 30),
     request=some.integers(1, 60),
 )
-def test_a_plan_covers_and_assembling_equals(contents, picks, gap, max_gap, waste, request):
+def test_a_plan_covers_and_assembling_equals(contents, picks, gap, max_gap, waste, spare, request):
     files = {b"f%d" % index: content for index, content in enumerate(contents)}
     image = build_image(files, chunk_size=7, gap=gap)
     tree = ImageTree(image.tables)
@@ -60,9 +61,9 @@ def test_a_plan_covers_and_assembling_equals(contents, picks, gap, max_gap, wast
         name = b"f%d" % (pick % len(contents))
         wanted.append(FileRange(row=tree.lookup(name), offset=offset, size=size))
         expected.append(files[name][offset : None if size is None else offset + size])
-    plan, got = read_all(image, wanted, max_gap=max_gap, max_waste=waste, max_request=request)
+    plan, got = read_all(image, wanted, max_gap=max_gap, max_waste=waste, spare=spare, max_request=request)
     assert got == expected
-    assert plan.price.bytes_fetched <= plan.price.bytes_needed * (1 + waste) + 1
+    assert plan.price.bytes_fetched <= plan.price.bytes_needed * (1 + waste) + spare + 1
     for part in plan.ranges:
         assert part.size <= max(request, 7)
 
@@ -83,6 +84,10 @@ def test_the_budget_of_waste_is_spent_on_the_smallest_gaps():
     wanted = [FileRange(row=tree.lookup(name)) for name in (b"a", b"b", b"y")]
     _, _, plan = plan_for(image, wanted, max_gap=1000, max_waste=0.02)
     assert [part.size for part in plan.ranges] == [204, 100]
+    _, _, plan = plan_for(image, wanted, max_gap=1000, max_waste=0.02, spare=45)  # 4 + 48 are one too many
+    assert [part.size for part in plan.ranges] == [204, 100]
+    _, _, plan = plan_for(image, wanted, max_gap=1000, max_waste=0.02, spare=46)
+    assert [part.size for part in plan.ranges] == [352]
 
 
 def test_a_hole_is_zeros_and_an_empty_file_is_empty():
@@ -103,7 +108,9 @@ def test_a_chunk_without_a_place_is_a_defect():
     tree = ImageTree(image.tables)
     rows = np.zeros(1, dtype=np.int64)
     with pytest.raises(Defect):
-        plan_reads(nowhere, tree.tables.extents.chunk[rows], max_gap=0, max_waste=0, max_request=1, max_content=1)
+        plan_reads(
+            nowhere, tree.tables.extents.chunk[rows], max_gap=0, max_waste=0, spare=0, max_request=1, max_content=1
+        )
 
 
 def test_a_range_ends_where_it_would_become_too_much():

@@ -1,10 +1,11 @@
+import stat as st
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from rafsight.image.selection import compile_patterns, select_files
+from rafsight.image.selection import Wants, compile_patterns, select_files, select_wanted
 from rafsight.image.tree import ImageTree
 from rafsight.testing.trees import Link, build_image
 
@@ -87,3 +88,30 @@ def test_many_links_to_one_directory_cost_one_look():
     found = select_files(tree, [b"*/f*"])
     assert time.process_time() - started < 5  # each link anew would be four million look-ups
     assert len(found) == 2000
+
+
+PROGRAM = st.S_IFREG | 0o755
+
+
+def select_programs(**conditions):
+    image = build_image({b"bin/a": bytes(100), b"bin/b.so": bytes(100), b"bin/c": bytes(9), b"bin/d": bytes(100)})
+    tree = ImageTree(image.tables)
+    for row in range(len(tree)):
+        if tree.is_file(row) and tree.name(row) != b"d":
+            tree.entries.mode[row] = PROGRAM
+    return [match.path for match in select_wanted(tree, Wants(max_size=50, **conditions))]
+
+
+@pytest.mark.parametrize("pattern", [b"**/*", b"bin/*", b"**/bin/*"])
+def test_wants_have_conditions(pattern):
+    patterns = (pattern,)
+    assert select_programs(patterns=patterns) == [b"bin/a", b"bin/b.so", b"bin/c", b"bin/d"]
+    assert select_programs(patterns=patterns, executable_only=True) == [b"bin/a", b"bin/b.so", b"bin/c"]
+    assert select_programs(patterns=patterns, min_size=10) == [b"bin/a", b"bin/b.so", b"bin/d"]
+    assert select_programs(patterns=patterns, except_for=(b"**/*.so", b"bin/d")) == [b"bin/a", b"bin/c"]
+    assert select_programs(patterns=patterns, executable_only=True, min_size=10, except_for=(b"**/*.so",)) == [b"bin/a"]
+
+
+def test_an_exact_path_has_conditions_too():
+    assert select_programs(patterns=(b"bin/d",)) == [b"bin/d"]
+    assert select_programs(patterns=(b"bin/d",), executable_only=True) == []

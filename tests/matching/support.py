@@ -10,7 +10,7 @@ from typing import Any, cast
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Inventory
 from rafsight.matching.matcher import MatchResult, match
 from rafsight.matching.store import open_database
-from rafsight.verbs.advisories import import_advisories
+from rafsight.verbs.advisories import Advisories
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def write_dump(path: Path, records: Iterable[Record]) -> Path:
 def make_database(place: Path, records: Iterable[Record]) -> Path:
     """Import single records into a new database."""
     database = place / "advisories.db"
-    import_advisories([write_records(place / "records", records)], database, now=NOW)
+    Advisories(database, now=NOW).take([write_records(place / "records", records)])
     return database
 
 

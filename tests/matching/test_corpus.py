@@ -18,8 +18,8 @@ pytestmark = [needs_shared, pytest.mark.shared]
 IMPORT = """
 import re, sys
 from pathlib import Path
-from rafsight.verbs.advisories import import_advisories
-result = import_advisories([Path(path) for path in sys.argv[2:]], Path(sys.argv[1]))
+from rafsight.verbs.advisories import Advisories
+result = Advisories(Path(sys.argv[1])).take([Path(path) for path in sys.argv[2:]])
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])  # not that of the parent before exec
 print(peak / 1024, result.status.record_count)
 """

@@ -2,7 +2,7 @@ import pytest
 from tests.matching.support import NOW, component, distribution, make_database, match_in, record, write_records
 
 from rafsight.base.severity import Severity
-from rafsight.verbs.advisories import import_advisories
+from rafsight.verbs.advisories import Advisories
 
 CVE = "CVE-2023-4863"
 HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:H/A:H"}]
@@ -63,12 +63,12 @@ def test_what_is_not_about_this_flaw_does_not_rate_it(tmp_path, other):
 def test_ratings_outlive_other_imports_and_leave_with_their_record(tmp_path):
     database = make_database(tmp_path, [debian()])
     place = write_records(tmp_path / "more", [record("GHSA-1", "npm", aliases=[CVE], severity=HIGH)])
-    import_advisories([place], database, now=NOW)
-    import_advisories([write_records(tmp_path / "third", [record("P-1")])], database, now=NOW)
+    Advisories(database, now=NOW).take([place])
+    Advisories(database, now=NOW).take([write_records(tmp_path / "third", [record("P-1")])])
     assert finding_of(database).severity == Severity.HIGH
     (place / "0000.json").unlink()
     write_records(place, [record("GHSA-2", "npm")])
-    import_advisories([place], database, now=NOW)
+    Advisories(database, now=NOW).take([place])
     assert finding_of(database).severity == Severity.UNKNOWN
 
 

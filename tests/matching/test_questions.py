@@ -149,13 +149,21 @@ def test_a_distribution_without_advisories_is_a_gap(system, ecosystem):
         (distribution("alpine", "3.2.1"), component("apk", "a", "1"), "Alpine:v3.2"),
         (distribution("rhel", "7.9"), component("rpm", "a", "1"), "Red Hat"),
         (None, component("cargo", "a", "1.0.0"), "crates.io"),
-        (None, component("conda", "a", "1.0.0"), "conda"),
     ],
 )
 def test_an_ecosystem_or_release_without_records_is_a_gap(system, item, subject):
     found = asked(item, system=system)
     assert found.questions == ()
     assert [(gap.reason, gap.subject) for gap in found.gaps] == [(GapReason.NO_ADVISORIES, subject)]
+
+
+def test_a_kind_that_nobody_publishes_about_is_said():
+    found = asked(component("conda", "a", "1.0.0"), component("generic", "python", "3.12.1"))
+    assert found.questions == ()
+    assert [(gap.reason, gap.subject) for gap in found.gaps] == [
+        (GapReason.NO_FEED, "conda"),
+        (GapReason.NO_FEED, "generic"),
+    ]
 
 
 def test_a_version_that_cannot_be_compared_is_a_gap_of_its_component():

@@ -22,7 +22,7 @@ from rafsight.matching.schema import (
 )
 from rafsight.matching.store import Lookup, open_database
 from rafsight.matching.versions import SCHEMES
-from rafsight.verbs.advisories import import_advisories
+from rafsight.verbs.advisories import Advisories
 
 
 def ask(database, name, version, base="PyPI", release=""):
@@ -102,10 +102,10 @@ def test_a_dump_replaces_its_ecosystem_and_keeps_the_others(tmp_path):
     database = tmp_path / "advisories.db"
     first = write_dump(tmp_path / "PyPI" / "all.zip", [record("P-1"), record("P-2", package="gone")])
     other = write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])
-    import_advisories([first, other], database, now=NOW)
+    Advisories(database, now=NOW).take([first, other])
     assert (ask(database, "demo", "1.0"), ask(database, "gone", "1.0")) == ([("P-1", "2.0")], [("P-2", "2.0")])
     write_dump(first, [record("P-1", events=[{"introduced": "0"}, {"fixed": "1.5"}]), record("P-3")])
-    import_advisories([first], database, now=NOW)
+    Advisories(database, now=NOW).take([first])
     assert ask(database, "demo", "1.2") == [("P-1", "1.5"), ("P-3", "2.0")]
     assert ask(database, "gone", "1.0") == []
     assert ask(database, "demo", "1.0.0", "npm") == [("N-1", "2.0")]
@@ -114,18 +114,18 @@ def test_a_dump_replaces_its_ecosystem_and_keeps_the_others(tmp_path):
 def test_single_records_replace_those_of_their_id_only(tmp_path):
     database = tmp_path / "advisories.db"
     dump = write_dump(tmp_path / "PyPI" / "all.zip", [record("P-1"), record("P-2")])
-    import_advisories([dump], database, now=NOW)
+    Advisories(database, now=NOW).take([dump])
     own = write_records(
         tmp_path / "own", [record("P-2", events=[{"introduced": "0"}, {"fixed": "9"}]), record("OWN-1")]
     )
-    import_advisories([own], database, now=NOW)
+    Advisories(database, now=NOW).take([own])
     assert ask(database, "demo", "1.0") == [("OWN-1", "2.0"), ("P-1", "2.0"), ("P-2", "9")]
     for path in own.iterdir():
         path.unlink()
     write_records(own, [record("P-1", withdrawn="2020-01-01T00:00:00Z"), record("OWN-2")])
-    import_advisories([own], database, now=NOW)
+    Advisories(database, now=NOW).take([own])
     assert ask(database, "demo", "1.0") == [("OWN-2", "2.0")]
-    import_advisories([dump], database, now=NOW)
+    Advisories(database, now=NOW).take([dump])
     assert ask(database, "demo", "1.0") == [("OWN-2", "2.0"), ("P-1", "2.0"), ("P-2", "2.0")]
 
 
@@ -133,17 +133,17 @@ def test_a_record_about_several_ecosystems_comes_with_the_dump_of_each(tmp_path)
     database = tmp_path / "advisories.db"
     both = record("GHSA-1")
     both["affected"] += record("GHSA-1", "npm")["affected"]
-    import_advisories([write_dump(tmp_path / "PyPI" / "all.zip", [both, record("GHSA-2")])], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "PyPI" / "all.zip", [both, record("GHSA-2")])])
     with open_database(database) as advisories:
         assert [(item.base, item.record_count) for item in advisories.coverage()] == [("PyPI", 2)]
-    import_advisories([write_dump(tmp_path / "npm" / "all.zip", [both])], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "npm" / "all.zip", [both])])
     assert ask(database, "demo", "1.0.0", "npm") == [("GHSA-1", "2.0")]
 
 
 def test_a_zip_whose_place_names_another_ecosystem_is_read_as_records(tmp_path):
     database = tmp_path / "advisories.db"
-    import_advisories([write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])], database, now=NOW)
-    import_advisories([write_dump(tmp_path / "npm" / "all.zip", [record("P-1")])], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])])
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "npm" / "all.zip", [record("P-1")])])
     assert ask(database, "demo", "1.0.0", "npm") == [("N-1", "2.0")]
     assert ask(database, "demo", "1.0") == [("P-1", "2.0")]
 
@@ -180,10 +180,10 @@ def test_large_sources_share_a_dictionary_and_keep_it_when_others_are_replaced(t
         )
         for number in range(900)
     ]
-    import_advisories([write_dump(tmp_path / "PyPI" / "all.zip", records)], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "PyPI" / "all.zip", records)])
     plain = sum(len(json.dumps(item)) for item in records)
     assert database.stat().st_size < plain / 2
-    import_advisories([write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])])
     with open_database(database) as advisories:
         for number in (0, 450, 899):
             found = advisories.advisory("PyPI", f"P-{number}")
@@ -205,7 +205,7 @@ def test_status_says_what_the_database_is_made_of(tmp_path):
             record("D-3", "Debian:12", withdrawn="2020-01-01T00:00:00Z"),
         ],
     )
-    first = import_advisories([dump], database, now=NOW).status
+    first = Advisories(database, now=NOW).take([dump]).status
     (source,) = first.sources
     assert (source.kind, source.name, source.location) == (DUMP, "Debian", str(dump))
     assert (source.record_count, source.withdrawn_count, source.malformed_count) == (2, 1, 0)
@@ -216,10 +216,10 @@ def test_status_says_what_the_database_is_made_of(tmp_path):
     )
     assert [(item.release, item.record_count) for item in first.coverage] == [("11", 1), ("12", 1)]
     assert (first.record_count, first.size) == (2, database.stat().st_size)
-    again = import_advisories([dump], database, now=NOW).status
+    again = Advisories(database, now=NOW).take([dump]).status
     assert again.digest == first.digest
     write_dump(dump, [record("D-1", "Debian:12")])
-    assert import_advisories([dump], database, now=NOW).status.digest != first.digest
+    assert Advisories(database, now=NOW).take([dump]).status.digest != first.digest
 
 
 def test_there_is_no_database(tmp_path):
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_database_is_damaged(tmp_path, content):
     with pytest.raises(DatabaseDamaged):
         open_database(path)
     with pytest.raises(DatabaseDamaged):
-        import_advisories([write_records(tmp_path / "r", [record("P-1")])], path, now=NOW)
+        Advisories(path, now=NOW).take([write_records(tmp_path / "r", [record("P-1")])])
     assert path.read_bytes() == content
     assert leftovers(path) == []
 
@@ -258,7 +258,7 @@ def test_a_database_of_an_older_layout_is_built_anew(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 0")
     connection.close()
-    import_advisories([write_records(tmp_path / "r", [record("P-2")])], path, now=NOW)
+    Advisories(path, now=NOW).take([write_records(tmp_path / "r", [record("P-2")])])
     assert ask(path, "demo", "1.0") == [("P-2", "2.0")]
 
 
@@ -295,7 +295,7 @@ def test_a_record_too_large_to_keep_is_left_out(tmp_path):
         "P-1", references=[{"type": "WEB", "url": f"https://example.org/{number:060}"} for number in range(70_000)]
     )
     path = tmp_path / "advisories.db"
-    result = import_advisories([write_records(tmp_path / "r", [huge, record("P-2")])], path, now=NOW)
+    result = Advisories(path, now=NOW).take([write_records(tmp_path / "r", [huge, record("P-2")])])
     assert result.imported[0].source.malformed_count == 1
     assert ask(path, "demo", "1.0") == [("P-2", "2.0")]
 
@@ -308,22 +308,22 @@ def test_a_record_is_there_once_and_the_newest_one_stays_wherever_it_came_from(t
 
     newer = write_dump(tmp_path / "PyPI" / "all.zip", [changed("2026-03-01T00:00:00.5Z", "3"), record("P-2")])
     older = write_records(tmp_path / "own", [changed("2026-03-01T00:00:00Z", "2")])
-    import_advisories([newer], database, now=NOW)
-    import_advisories([older], database, now=NOW)
+    Advisories(database, now=NOW).take([newer])
+    Advisories(database, now=NOW).take([older])
     assert ask(database, "demo", "1.0") == [("P-1", "3"), ("P-2", "2.0")]
-    import_advisories([newer, older], database, now=NOW)
+    Advisories(database, now=NOW).take([newer, older])
     assert ask(database, "demo", "1.0") == [("P-1", "3"), ("P-2", "2.0")]
     for path in older.iterdir():
         path.unlink()
     write_records(older, [changed("2026-04-01T02:00:00+02:00", "4")])
-    import_advisories([older], database, now=NOW)
-    import_advisories([newer], database, now=NOW)
+    Advisories(database, now=NOW).take([older])
+    Advisories(database, now=NOW).take([newer])
     assert ask(database, "demo", "1.0") == [("P-1", "4"), ("P-2", "2.0")]
     write_dump(newer, [record("P-1", modified="2026-03-31T00:00:00Z", withdrawn="2026-03-31T00:00:00Z"), record("P-2")])
-    import_advisories([newer], database, now=NOW)
+    Advisories(database, now=NOW).take([newer])
     assert ask(database, "demo", "1.0") == [("P-1", "4"), ("P-2", "2.0")]
     write_dump(newer, [record("P-1", modified="2026-04-02T00:00:00Z", withdrawn="2026-04-02T00:00:00Z"), record("P-2")])
-    import_advisories([newer], database, now=NOW)
+    Advisories(database, now=NOW).take([newer])
     assert ask(database, "demo", "1.0") == [("P-2", "2.0")]
 
 
@@ -333,11 +333,11 @@ def test_the_same_records_under_another_name_count_once(tmp_path):
     both["affected"] += record("GHSA-1", "PyPI")["affected"]
     records = [both, record("N-2", "npm")]
     dump = write_dump(tmp_path / "npm" / "all.zip", records)
-    assert import_advisories([dump], database, now=NOW).status.record_count == 2
+    assert Advisories(database, now=NOW).take([dump]).status.record_count == 2
     copies = [write_dump(tmp_path / "download.zip", records), write_records(tmp_path / "folder", records)]
     for copy in copies:
-        assert import_advisories([copy], database, now=NOW).status.record_count == 2
-    status = import_advisories([dump], database, now=NOW).status
+        assert Advisories(database, now=NOW).take([copy]).status.record_count == 2
+    status = Advisories(database, now=NOW).take([dump]).status
     assert status.record_count == 2
     assert [(item.name, item.record_count) for item in status.sources] == [("npm", 2), (str(copies[1]), 1)]
 
@@ -352,9 +352,9 @@ def test_a_dump_that_lost_records_to_another_source_is_asked_for_as_a_whole_agai
             for name in ("P-1", "P-2"):
                 writer.add(RecordParser(now=NOW).parse(json.dumps(record(name)).encode(), "it"))
         builder.finish()
-    other = import_advisories([write_records(tmp_path / "r", [record("P-3")])], database, now=NOW).status
+    other = Advisories(database, now=NOW).take([write_records(tmp_path / "r", [record("P-3")])]).status
     assert [(item.record_count, item.etag) for item in other.sources] == [(2, "7"), (1, "")]
-    taken = import_advisories([write_records(tmp_path / "s", [record("P-1")])], database, now=NOW).status
+    taken = Advisories(database, now=NOW).take([write_records(tmp_path / "s", [record("P-1")])]).status
     assert [(item.record_count, item.etag) for item in taken.sources] == [(1, ""), (1, ""), (1, "")]
 
 
@@ -434,14 +434,14 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path):
     path = make_database(tmp_path, [record("P-1")])
     (tmp_path / ".advisories.db.0123456789ab.part").write_text("half")
     (tmp_path / ".other.db.0123456789ab.part").write_text("somebody else's")
-    import_advisories([write_records(tmp_path / "r", [record("P-2")])], path, now=NOW)
+    Advisories(path, now=NOW).take([write_records(tmp_path / "r", [record("P-2")])])
     assert leftovers(path) == [".other.db.0123456789ab.part"]
 
 
 def test_a_link_to_a_database_stays_a_link(tmp_path):
     path = make_database(tmp_path / "real", [record("P-1")])
     (tmp_path / "link.db").symlink_to(path)
-    import_advisories([write_records(tmp_path / "r", [record("P-2")])], tmp_path / "link.db", now=NOW)
+    Advisories(tmp_path / "link.db", now=NOW).take([write_records(tmp_path / "r", [record("P-2")])])
     assert (tmp_path / "link.db").is_symlink()
     assert ask(path, "demo", "1.0") == [("P-1", "2.0"), ("P-2", "2.0")]
 
@@ -483,7 +483,7 @@ print(rounds, *sorted(seen))
 def test_a_reader_keeps_reading_while_the_file_is_replaced(tmp_path):
     database = tmp_path / "advisories.db"
     dump = tmp_path / "PyPI" / "all.zip"
-    import_advisories([write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(100)])], database, now=NOW)
+    Advisories(database, now=NOW).take([write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(100)])])
     stop = tmp_path / "stop"
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(database), str(stop)],
@@ -495,8 +495,8 @@ def test_a_reader_keeps_reading_while_the_file_is_replaced(tmp_path):
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         for count in (150, 200, 250, 300):
-            import_advisories(
-                [write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(count)])], database, now=NOW
+            Advisories(database, now=NOW).take(
+                [write_dump(dump, [record(f"P-{n}", package=f"p{n}") for n in range(count)])]
             )
             time.sleep(0.1)
     finally:

@@ -11,6 +11,8 @@ import pytest
 from tests.shared import SHARED
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "images"
+IN_CACHE = sorted(path.parent.name for path in CACHE.glob("*/index.json"))
+"""Realistic images that are there already: tests of those that take minutes to build exist for these alone."""
 
 
 @pytest.fixture(scope="session")

@@ -76,15 +76,13 @@ def test_skopeo_reads_the_plain_half_of_a_merged_index(layout):
     assert len(json.loads(done.stdout)["Layers"]) == len(LAYERS)
 
 
-if PEER:  # no requirement: where it is not, the test does not exist
-
-    @pytest.mark.parametrize("name", SINGLE)
-    def test_the_peer_finds_the_bootstraps_valid(layout, tmp_path, name):
-        layer = document(layout, tags_of(layout)[name])["layers"][-1]
-        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(raw(layout, layer["digest"])))) as archive:
-            (tmp_path / "image.boot").write_bytes(archive.extractfile("image/image.boot").read())
-        done = subprocess.run(
-            [PEER, "check", str(tmp_path / "image.boot")], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert "RAFS filesystem metadata is valid" in done.stdout
+@pytest.mark.peer
+@pytest.mark.skipif(not PEER, reason="needs nydus-image on PATH")
+@pytest.mark.parametrize("name", SINGLE)
+def test_the_peer_finds_the_bootstraps_valid(layout, tmp_path, name):
+    layer = document(layout, tags_of(layout)[name])["layers"][-1]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(raw(layout, layer["digest"])))) as archive:
+        (tmp_path / "image.boot").write_bytes(archive.extractfile("image/image.boot").read())
+    done = subprocess.run([PEER, "check", str(tmp_path / "image.boot")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "RAFS filesystem metadata is valid" in done.stdout

@@ -11,6 +11,7 @@ from rafsight.verbs.repair.repairing import repair_image
 from rafsight.verbs.repair.wishes import Addition, Removal, Wishes
 
 
+@pytest.mark.peer
 @pytest.mark.parametrize("name", ["v5-zstd", "v6-zstd", "merge-oci-v5", "merge-oci-v6", "targz-ref", "v6-batch"])
 def test_nydus_image_finds_a_repaired_bootstrap_sound(name, tmp_path):
     program = shutil.which("nydus-image")

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap, GapReason, Inventory
+from rafsight.analysis.misconfig.finding import Evidence, Misconfiguration
+from rafsight.analysis.secrets.finding import CodeLine, Confidence, Secret, SecretPlace
 from rafsight.base.severity import Severity
 from rafsight.matching.finding import CvssRating, DataSource, Finding, Status
-from rafsight.reports.document import DatabaseFacts, ImageFacts, LayerFacts, ScanReport
+from rafsight.reports.document import DatabaseFacts, FolderFacts, ImageFacts, LayerFacts, ScanReport, Suppressed
 
 GHSA = DataSource(id="ghsa", name="GitHub Security Advisory", url="https://github.com/advisories")
 DEBIAN = DataSource(id="debian", name="Debian Security Tracker", url="https://security-tracker.debian.org")
@@ -298,6 +300,7 @@ CLEAN_WITH_GAPS = replace(PLANTED, findings=())
 WITHOUT_DATABASE = replace(CLEAN, database=None)
 
 ESCAPES = "\x1b[31mred\x1b]0;title\x07\r\n\tBEL\x9b2J\u202egnp.exe\u2028line\u200b"
+MARKUP = "</script><img src=x onerror=alert(1)><b>&amp;\"'|`code`* _x_ [l](http://evil.example/) # @all ]]> --> \\"
 WIDE = "漢字の題名は二倍の幅を取るのでとても長くなることがあります。そして折り返されます。"
 
 
@@ -329,4 +332,165 @@ def hostile():
             finding(twin, "CVE-2020-0001", Severity.LOW, (), WIDE * 4, malware=True, known_exploited=True),
         ),
         gaps=(Gap(reason=GapReason.UNREADABLE, subject=ESCAPES, detail=ESCAPES * 10),),
+    )
+
+
+AWS_KEY = Secret(
+    rule_id="aws-access-key-id",
+    category="AWS",
+    title="AWS access key",
+    severity=Severity.CRITICAL,
+    confidence=Confidence.HIGH,
+    places=(
+        SecretPlace(path=b"srv/app/.env", start_line=3, end_line=3, offset=41),
+        SecretPlace(path=b"srv/app/backup/.env", start_line=3, end_line=3, offset=41, layer=digest("d")),
+        SecretPlace(place="config.Env[2]"),
+    ),
+    match="AWS_ACCESS_KEY_ID=********************",
+    lines=(
+        CodeLine(number=2, content="# keys of the staging account", is_cause=False),
+        CodeLine(number=3, content="AWS_ACCESS_KEY_ID=********************", is_cause=True),
+        CodeLine(number=4, content="", is_cause=False),
+    ),
+    fingerprint="5d41402abc4b2a76b9719d911017c592",
+    remedy="Revoke the key, and hand the next one over at run time.",
+)
+PRIVATE_KEY = Secret(
+    rule_id="private-key-file",
+    category="private key",
+    title="Private key",
+    severity=Severity.HIGH,
+    confidence=Confidence.MEDIUM,
+    places=(SecretPlace(path=b"etc/ssl/private/site.key"),),
+    match="",
+    remedy="Mount it when the container starts.",
+)
+ROOT_USER = Misconfiguration(
+    id="RS-CFG-001",
+    aliases=("AVD-DS-0002", "CIS-DI-0001", "DS-0002"),
+    category="image config",
+    title="The image runs as root",
+    severity=Severity.HIGH,
+    description="Whoever breaks out of the program is root in the container.",
+    message="No user is set, so that it is root.",
+    resolution="Set USER to an account of its own.",
+    references=("https://docs.docker.com/build/building/best-practices/#user",),
+    evidence=(Evidence(place="config.User", detail="empty"),),
+    count=1,
+)
+SETUID = Misconfiguration(
+    id="RS-FS-001",
+    aliases=(),
+    category="permissions",
+    title="Programs that run as their owner",
+    severity=Severity.MEDIUM,
+    description="They are not of the distribution's own list.",
+    message="Programs have the setuid or setgid bit.",
+    resolution="Take the bit away: chmod u-s.",
+    references=(),
+    evidence=tuple(
+        Evidence(path=f"usr/local/bin/tool-{number}".encode(), detail="mode 4755, owner 0:0") for number in range(6)
+    ),
+    count=14,
+)
+SUPPRESSED = (
+    Suppressed(
+        finding=finding(LIBC, "CVE-2010-4756", Severity.LOW, (), "glob of glibc uses much memory"),
+        status="ignored",
+        statement="nobody hands us patterns",
+        source=".trivyignore",
+    ),
+    Suppressed(
+        finding=finding(LODASH, "CVE-2020-8203", Severity.HIGH, ("4.17.19",), "Prototype pollution in zipObjectDeep"),
+        status="not_affected",
+        statement="vulnerable_code_not_in_execute_path",
+        source="app.openvex.json",
+    ),
+    Suppressed(finding=replace(PRIVATE_KEY, rule_id="test-key"), status="ignored", statement="", source=".trivyignore"),
+    Suppressed(finding=replace(ROOT_USER, id="RS-CFG-007"), status="ignored", statement="", source=".rafsightignore"),
+)
+FOLDERS = (
+    FolderFacts(path=b"", size=12_000, file_count=3),
+    FolderFacts(path=b"etc", size=900_000, file_count=320),
+    FolderFacts(path=b"opt/venv", size=3_300_000, file_count=410),
+    FolderFacts(path=b"srv/app", size=44_000_000, file_count=2_900),
+    FolderFacts(path=b"usr/bin", size=31_000_000, file_count=410),
+    FolderFacts(path=b"usr/lib", size=92_000_000, file_count=2_600),
+    FolderFacts(path=b"usr/local", size=8_400_000, file_count=51),
+    FolderFacts(path=b"usr/share", size=21_000_000, file_count=1_800),
+    FolderFacts(path=b"var/lib", size=5_600_000, file_count=628),
+)
+
+
+def _rated(found):
+    known = {"CVE-2024-2961": (0.94213, 0.99912), "CVE-2024-5535": (0.04123, 0.88231), "CVE-2024-9143": (0.00031, 0.02)}
+    epss, percentile = known.get(found.id, (None, None))
+    return replace(found, epss=epss, epss_percentile=percentile)
+
+
+FULL = replace(
+    PLANTED,
+    image=replace(IMAGE, folders=FOLDERS),
+    findings=tuple(map(_rated, PLANTED.findings)),
+    scanners=("vuln", "secret", "misconfig"),
+    secrets=(AWS_KEY, PRIVATE_KEY),
+    misconfigurations=(ROOT_USER, SETUID),
+    check_count=38,
+    suppressed=SUPPRESSED,
+)
+"""Everything that a report can have."""
+
+
+def hostile_everywhere():
+    """The hostile report with hostile secrets, checks and reasons."""
+    dirty = b"srv/\xff\xfe\x1b[2J/" + "\u202egnp".encode() + b"/<script>alert(1)</script>&\"'|`*_[x](y)@all"
+    place = SecretPlace(path=dirty, start_line=1, end_line=2)
+    secret = replace(
+        AWS_KEY,
+        rule_id=ESCAPES,
+        category=ESCAPES,
+        title=f"{MARKUP} {ESCAPES}",
+        places=(place, replace(place, path=b"", place=ESCAPES)),
+        match=MARKUP + ESCAPES,
+        lines=(CodeLine(number=1, content=MARKUP + ESCAPES, is_cause=True),),
+        remedy=MARKUP,
+    )
+    check = replace(
+        SETUID,
+        id=f"X-{ESCAPES}",
+        aliases=(MARKUP,),
+        title=MARKUP,
+        description=ESCAPES,
+        message=MARKUP,
+        resolution=ESCAPES,
+        references=("javascript:alert(1)", MARKUP),
+        evidence=(Evidence(path=dirty, line=3, detail=ESCAPES), Evidence(place=MARKUP)),
+        count=9,
+    )
+    report = hostile()
+    marked = replace(
+        report.findings[0],
+        id=f"CVE-2021-1 {MARKUP}",
+        title=MARKUP,
+        description=f"{MARKUP}\n{ESCAPES}",
+        primary_url="javascript:alert(1)//https://x",
+        references=("javascript:alert(2)", 'https://x/"><img src=x onerror=alert(3)>', MARKUP),
+        fixed_versions=(MARKUP,),
+        cwe_ids=("CWE-79", "CWE-x"),
+        published="yesterday",
+        modified="2024-01-01T00:00:00Z",
+    )
+    return replace(
+        report,
+        image=replace(report.image, folders=(FolderFacts(path=dirty[:40], size=7, file_count=1),), config=b"{"),
+        findings=(*report.findings, marked),
+        scanners=("vuln", "secret", "misconfig"),
+        secrets=(secret,),
+        misconfigurations=(check,),
+        check_count=3,
+        suppressed=(
+            Suppressed(finding=marked, status=MARKUP, statement=ESCAPES, source=MARKUP),
+            Suppressed(finding=secret, status="ignored", statement=MARKUP, source=ESCAPES),
+            Suppressed(finding=check, status="not_affected", statement=MARKUP, source=ESCAPES),
+        ),
     )

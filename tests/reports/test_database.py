@@ -31,6 +31,7 @@ STATUS = DatabaseStatus(
     newest_record="2026-08-21T12:34:56Z",
     record_count=16_809,
     exploited_count=1500,
+    likelihood_count=0,
     digest="sha256:" + "f" * 64,
     sources=(
         source("Debian", 7814, "https://osv-vulnerabilities.storage.googleapis.com/Debian/all.zip", withdrawn_count=3),
@@ -67,3 +68,11 @@ def test_json_has_every_field():
     assert document["record_count"] == 16_809
     assert document["sources"][0]["withdrawn_count"] == 3
     assert document["coverage"] == [{"base": "Debian", "release": "12", "record_count": 3506}]
+
+
+def test_scores_are_told_with_their_date():
+    epss = replace(source("first", 290_000, "epss.csv.gz"), kind="epss", newest="2026-11-22T12:55:00Z")
+    status = replace(STATUS, likelihood_count=290_000, sources=(*STATUS.sources, epss))
+    text = render_status(status, width=120, colour=False, unicode=True)
+    assert "Likely    290,000 probabilities of exploitation (EPSS), of 2026-11-22\n" in text
+    assert json.loads(render_status_json(status))["likelihood_count"] == 290_000

@@ -5,7 +5,7 @@ from tests.reports import samples
 
 from rafsight.base.errors import ExitStatus
 from rafsight.base.severity import Severity
-from rafsight.reports.selection import count_severities, filter_findings, is_complete, listed_findings
+from rafsight.reports.selection import count_severities, counts_for_exit, filter_findings, is_complete, listed_findings
 from rafsight.reports.severities import UnknownSeverity, parse_severities
 
 
@@ -60,6 +60,29 @@ def test_complete_means_no_gap_and_a_database():
     assert is_complete(samples.CLEAN)
     assert not is_complete(samples.CLEAN_WITH_GAPS)
     assert not is_complete(samples.WITHOUT_DATABASE)
+
+
+def test_a_database_is_not_needed_to_look_for_secrets():
+    assert is_complete(replace(samples.WITHOUT_DATABASE, scanners=("secret", "misconfig")))
+
+
+def test_severities_choose_secrets_and_checks_too():
+    high = filter_findings(samples.FULL, severities=frozenset({Severity.HIGH}))
+    assert high.secrets == (samples.PRIVATE_KEY,)
+    assert high.misconfigurations == (samples.ROOT_USER,)
+    kept = [finding for finding in samples.FULL.findings if finding.severity is Severity.HIGH]
+    assert high.hidden_count == len(samples.FULL.findings) - len(kept) + 2
+    fixable = filter_findings(samples.FULL, ignore_unfixed=True)
+    assert (fixable.secrets, fixable.misconfigurations) == (samples.FULL.secrets, samples.FULL.misconfigurations)
+
+
+def test_what_counts_for_the_exit_status():
+    headers = samples.finding(samples.OPENSSL, "CVE-2024-1", Severity.LOW, kernel_headers=True)
+    assert not counts_for_exit(replace(samples.CLEAN, findings=(headers,)))
+    assert not counts_for_exit(replace(samples.CLEAN, suppressed=samples.SUPPRESSED))
+    assert counts_for_exit(replace(samples.CLEAN, secrets=(samples.PRIVATE_KEY,)))
+    assert counts_for_exit(replace(samples.CLEAN, misconfigurations=(samples.ROOT_USER,)))
+    assert counts_for_exit(samples.PLANTED)
 
 
 def test_severities_are_read_in_any_case():

@@ -9,10 +9,11 @@ from tests.reports import samples
 from tests.reports.golden_text import expect
 
 from rafsight.access.counting import Cost
-from rafsight.analysis.inventory import GapReason
+from rafsight.analysis.inventory import GapReason, Inventory
+from rafsight.reports.gaps import GAP_WORDS
 from rafsight.reports.paint import Style
 from rafsight.reports.selection import filter_findings
-from rafsight.reports.table import GAP_WORDS, describe_cost, render_table
+from rafsight.reports.table import describe_cost, render_table
 
 WIDTHS = (40, 60, 69, 70, 79, 80, 100, 120, 200)
 
@@ -235,3 +236,38 @@ def test_a_fix_says_where_it_is_to_be_had():
     text = " ".join(render(replace(samples.PLANTED, findings=(flaw,)), 200).split())
     assert "3.0.2-0ubuntu1.99" in text
     assert "(Ubuntu" in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_everything_looks_as_recorded(width):
+    expect(f"table-{width}-everything.txt", render(samples.FULL, width, show_suppressed=True))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_hostile_secrets_and_checks_keep_the_table_whole(width):
+    for unicode in (True, False):
+        text = render(samples.hostile_everywhere(), width, unicode=unicode, show_suppressed=True)
+        assert unicode or text.isascii()
+        for line in text.splitlines():
+            assert cell_len(line) <= width, line
+            assert line.isprintable()
+
+
+def test_what_was_suppressed_is_counted_or_listed():
+    text = render(samples.FULL)
+    assert "4 more are suppressed by .rafsightignore, .trivyignore and app.openvex.json" in text
+    assert "CVE-2010-4756" not in text
+    assert "nobody hands us patterns" in render(samples.FULL, show_suppressed=True)
+
+
+def test_a_scan_that_looked_for_no_packages_does_not_say_that_there_are_none():
+    report = replace(
+        samples.CLEAN,
+        scanners=("secret",),
+        database=None,
+        inventory=Inventory(distribution=None, components=(), gaps=()),
+    )
+    text = render(report, 80)
+    assert "Packages" not in text
+    assert "System" not in text
+    assert "Database" not in text

@@ -4,11 +4,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 from tests.reports import samples
+from tests.reports.every_report import REPORTS
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import Ecosystem
 from rafsight.reports.selection import filter_findings
-from rafsight.reports.trivy_json import _split, render_json
+from rafsight.reports.trivy_json import render_json
+from rafsight.reports.trivy_packages import split_version
 
 CREATED = "2026-11-23T22:50:00Z"
 
@@ -82,12 +84,85 @@ class Package(Strict):
     AnalyzedBy: str = ""
 
 
+class Line(Strict):
+    Number: int
+    Content: str
+    IsCause: bool
+    Annotation: str
+    Truncated: bool
+    Highlighted: str
+    FirstCause: bool
+    LastCause: bool
+
+
+class Block(Strict):
+    Lines: list[Line]
+
+
+class Origin(Strict):
+    Digest: str = ""
+    DiffID: str = ""
+
+
+class Secret(Strict):
+    RuleID: str
+    Category: str
+    Severity: str
+    Title: str
+    StartLine: int
+    EndLine: int
+    Code: Block | None = None
+    Match: str = ""
+    Layer: Origin | None = None
+    Offset: int = 0
+
+
+class Cause(Strict):
+    Provider: str
+    Service: str
+    StartLine: int = 0
+    EndLine: int = 0
+
+
+class Misconfiguration(Strict):
+    Type: str
+    ID: str
+    Title: str
+    Description: str
+    Message: str
+    Namespace: str
+    Resolution: str
+    Severity: str
+    Status: str
+    CauseMetadata: Cause
+    AVDID: str = ""
+    PrimaryURL: str = ""
+    References: list[str] = []
+
+
+class Summary(Strict):
+    Successes: int
+    Failures: int
+
+
+class Modified(Strict):
+    Type: str
+    Status: str
+    Source: str
+    Finding: dict[str, object]
+    Statement: str = ""
+
+
 class Result(Strict):
     Target: str
     Class: str
-    Type: str
+    Type: str = ""
     Packages: list[Package] = []
     Vulnerabilities: list[Vulnerability] = []
+    MisconfSummary: Summary | None = None
+    Misconfigurations: list[Misconfiguration] = []
+    Secrets: list[Secret] = []
+    ExperimentalModifiedFindings: list[Modified] = []
 
 
 class Os(Strict):
@@ -135,8 +210,8 @@ def read(report, **more):
 
 @pytest.mark.parametrize(
     "report",
-    [samples.PLANTED, samples.CLEAN, samples.CLEAN_WITH_GAPS, samples.WITHOUT_DATABASE, samples.hostile()],
-    ids=["planted", "clean", "gaps", "no-database", "hostile"],
+    REPORTS.values(),
+    ids=REPORTS,
 )
 @pytest.mark.parametrize("list_all", [False, True])
 def test_is_what_consumers_of_trivy_read(report, list_all):
@@ -144,6 +219,10 @@ def test_is_what_consumers_of_trivy_read(report, list_all):
     assert document.SchemaVersion == 2
     assert document.ArtifactType == "container_image"
     assert sum(len(result.Vulnerabilities) for result in document.Results) == len(report.findings)
+    found = [len(result.Misconfigurations) for result in document.Results]
+    assert sum(found) == len(report.misconfigurations)
+    secrets = sum(len(secret.places) for secret in report.secrets)
+    assert sum(len(result.Secrets) for result in document.Results) == secrets
     packages = sum(len(result.Packages) for result in document.Results)
     assert packages == (len(report.inventory.components) if list_all else 0)
 
@@ -286,7 +365,7 @@ def test_an_image_of_no_size_has_no_ratio():
 )
 def test_versions_come_apart_as_trivy_has_them(ecosystem, version, epoch, upstream, release):
     component = replace(samples.OPENSSL, ecosystem=ecosystem)
-    assert _split(component, version) == {"Epoch": epoch, "Version": upstream, "Release": release}
+    assert split_version(component, version) == {"Epoch": epoch, "Version": upstream, "Release": release}
 
 
 def test_exploited_flaws_that_filters_hide_are_named():
@@ -303,3 +382,56 @@ def test_unimportant_flaws_are_listed_on_demand_and_marked():
     marked = [one for one in results[0]["Vulnerabilities"] if one.get("Custom", {}).get("Unimportant")]
     assert [one["VulnerabilityID"] for one in marked] == ["CVE-2007-6755"]
     assert "CVE-2007-6755" not in render_json(replace(samples.PLANTED, unimportant=(flaw,)), created="x")
+
+
+def results_of(report):
+    return {(result.Class, result.Target): result for result in read(report).Results}
+
+
+def test_secrets_are_results_of_their_files():
+    results = results_of(samples.FULL)
+    assert [target for kind, target in results if kind == "secret"] == [
+        "/etc/ssl/private/site.key",
+        "/srv/app/.env",
+        "/srv/app/backup/.env",
+        "image-config.json",
+    ]
+    (secret,) = results["secret", "/srv/app/.env"].Secrets
+    assert (secret.RuleID, secret.Severity, secret.StartLine, secret.Offset) == ("aws-access-key-id", "CRITICAL", 3, 41)
+    assert [line.IsCause for line in secret.Code.Lines] == [False, True, False]
+    (hidden,) = results["secret", "/srv/app/backup/.env"].Secrets
+    assert hidden.Layer.Digest == samples.digest("d")
+    assert hidden.Code is None
+    (config,) = results["secret", "image-config.json"].Secrets
+    assert config.Title == "AWS access key in config.Env[2]"
+
+
+def test_misconfiguration_is_one_result():
+    result = results_of(samples.FULL)["config", "127.0.0.1:5000/planted:v6 (dockerfile)"]
+    assert (result.Type, result.MisconfSummary) == ("dockerfile", Summary(Successes=35, Failures=2))
+    root, setuid = result.Misconfigurations
+    assert (root.ID, root.AVDID, root.Status) == ("RS-CFG-001", "AVD-DS-0002", "FAIL")
+    assert root.Message == "No user is set, so that it is root. In: config.User (empty)"
+    assert setuid.Message.endswith("tool-5 (mode 4755, owner 0:0); and 8 more")
+
+
+def test_checks_that_all_passed_are_a_result():
+    (result,) = [one for one in read(replace(samples.CLEAN, check_count=38)).Results if one.Class == "config"]
+    assert result.MisconfSummary == Summary(Successes=38, Failures=0)
+
+
+def test_what_was_suppressed_is_modified():
+    modified = [(one.Class, told) for one in read(samples.FULL).Results for told in one.ExperimentalModifiedFindings]
+    assert [(kind, told.Type, told.Status, told.Statement, told.Source) for kind, told in modified] == [
+        ("os-pkgs", "vulnerability", "ignored", "nobody hands us patterns", ".trivyignore"),
+        ("lang-pkgs", "vulnerability", "not_affected", "vulnerable_code_not_in_execute_path", "app.openvex.json"),
+        ("config", "misconfiguration", "ignored", "", ".rafsightignore"),
+        ("secret", "secret", "ignored", "", ".trivyignore"),
+    ]
+    assert modified[0][1].Finding["VulnerabilityID"] == "CVE-2010-4756"
+    assert read(samples.FULL).Rafsight["Coverage"]["SuppressedFindings"] == 4
+
+
+def test_likelihood_is_custom():
+    found = [v for v in read(samples.FULL).Results[0].Vulnerabilities if v.VulnerabilityID == "CVE-2024-2961"]
+    assert found[0].Custom["EPSS"] == {"Score": 0.94213, "Percentile": 0.99912}

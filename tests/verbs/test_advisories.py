@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -10,18 +11,18 @@ from rafsight.access.download import DownloadMissing, DownloadTerms
 from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.base.events import Advanced, Finished, Noticed, Started
 from rafsight.matching.feeds.archive import DamagedArchive
+from rafsight.matching.feeds.epss import MalformedScores
 from rafsight.matching.feeds.kev import MalformedCatalogue
 from rafsight.matching.importer import NothingToImport
 from rafsight.matching.schema import NoDatabase
 from rafsight.matching.store import open_database
 from rafsight.verbs.advisories import (
     DEFAULT_ECOSYSTEMS,
+    Advisories,
     UpdateState,
-    database_status,
-    import_advisories,
-    update_advisories,
 )
 
+SCORES = b"#model_version:v1,score_date:2026-11-22T00:00:00Z\ncve,epss,percentile\nCVE-2020-0001,0.75,0.99\nx,1,1\n"
 FIXED_AFTER = {"NSWG-ECO-23": ("0.3.3", "0.3.4"), "NSWG-ECO-24": ("0.3.2", "0.3.3")}
 KEV = {"catalogVersion": "1", "dateReleased": "2026-01-27T00:00:00Z", "vulnerabilities": [{"cveID": "CVE-2020-0001"}]}
 TERMS = DownloadTerms(retrier=Retrier(policy=RetryPolicy(attempts=2), sleep=lambda seconds: None), read_timeout=10)
@@ -41,7 +42,7 @@ class TestImport:
         (tree / "kev.json").write_text(json.dumps(KEV))
         (tree / "README.txt").write_text("not looked at")
         lone = write_records(tmp_path / "lone", [record("LONE-1")]) / "0000.json"
-        result = import_advisories([tree, lone], tmp_path / "a.db", now=NOW)
+        result = Advisories(tmp_path / "a.db", now=NOW).take([tree, lone])
         assert sources(result.status) == [
             ("dump", "Rocky Linux", 1),
             ("dump", "npm", 1),
@@ -49,32 +50,60 @@ class TestImport:
             ("records", str(lone), 1),
             ("records", str(tree), 2),
         ]
-        assert result.status == database_status(tmp_path / "a.db")
+        assert result.status == Advisories(tmp_path / "a.db").status()
         assert result.status.exploited_count == 1
 
     def test_a_zip_is_named_by_its_folder_or_itself(self, tmp_path):
         by_name = write_dump(tmp_path / "PyPI.zip", [record("P-1")])
         unnamed = write_dump(tmp_path / "mine.zip", [record("P-2")])
-        result = import_advisories([by_name, unnamed], tmp_path / "a.db", now=NOW)
+        result = Advisories(tmp_path / "a.db", now=NOW).take([by_name, unnamed])
         assert [item[:2] for item in sources(result.status)] == [("dump", "PyPI"), ("records", str(unnamed))]
 
     def test_the_catalogue_marks_findings_and_outlives_other_imports(self, tmp_path):
         database = tmp_path / "a.db"
         catalogue = tmp_path / "anything.json"
         catalogue.write_text(json.dumps(KEV))
-        import_advisories([catalogue], database, now=NOW)
-        import_advisories(
-            [write_records(tmp_path / "r", [record("GHSA-1", aliases=["CVE-2020-0001"])])], database, now=NOW
+        Advisories(database, now=NOW).take([catalogue])
+        Advisories(database, now=NOW).take(
+            [write_records(tmp_path / "r", [record("GHSA-1", aliases=["CVE-2020-0001"])])]
         )
         (finding,) = match_in(database, component("pypi", "demo", "1.0")).findings
         assert finding.known_exploited
+
+    def test_scores_stand_with_findings_and_outlive_other_imports(self, tmp_path):
+        database = tmp_path / "a.db"
+        scores = tmp_path / "folder" / "epss_scores-current.csv.gz"
+        scores.parent.mkdir()
+        scores.write_bytes(gzip.compress(SCORES))
+        result = Advisories(database, now=NOW).take([scores.parent])
+        assert sources(result.status) == [("epss", "first", 1)]
+        assert (result.status.sources[0].malformed_count, result.status.likelihood_count) == (1, 1)
+        assert result.status.sources[0].newest == "2026-11-22T00:00:00Z"
+        assert result.status.newest_record == ""
+        found = [record("GHSA-1", aliases=["CVE-2020-0001"]), record("GHSA-2", aliases=["CVE-2020-0002"])]
+        Advisories(database, now=NOW).take([write_records(tmp_path / "r", found)])
+        findings = match_in(database, component("pypi", "demo", "1.0")).findings
+        assert [(one.id, one.epss, one.epss_percentile) for one in findings] == [
+            ("CVE-2020-0001", 0.75, 0.99),
+            ("CVE-2020-0002", None, None),
+        ]
+
+    def test_scores_that_are_cut_off_leave_the_database_as_it_was(self, tmp_path):
+        database = tmp_path / "a.db"
+        whole, part = tmp_path / "whole.csv", tmp_path / "part.csv.gz"
+        whole.write_bytes(SCORES)
+        part.write_bytes(gzip.compress(SCORES * 20)[:-20])
+        Advisories(database, now=NOW).take([whole])
+        with pytest.raises(MalformedScores):
+            Advisories(database, now=NOW).take([part])
+        assert Advisories(database).status().likelihood_count == 1
 
     def test_malformed_records_are_counted_and_said_and_end_nothing(self, tmp_path):
         place = write_records(
             tmp_path / "r", [record("P-1"), {"id": 1, "modified": ""}, record("P-2"), {"id": "x", "affected": []}]
         )
         events = []
-        result = import_advisories([place], tmp_path / "a.db", listener=events.append, now=NOW)
+        result = Advisories(tmp_path / "a.db", listener=events.append, now=NOW).take([place])
         (imported,) = result.imported
         assert (imported.source.record_count, imported.source.malformed_count) == (2, 2)
         assert [problem.partition(" ")[0] for problem in imported.problems] == ["0001.json", "0003.json"]
@@ -84,7 +113,7 @@ class TestImport:
     def test_one_malformed_record_is_said_as_one(self, tmp_path):
         place = write_records(tmp_path / "r", [record("P-1"), {"id": 1, "modified": ""}])
         events = []
-        import_advisories([place], tmp_path / "a.db", listener=events.append, now=NOW)
+        Advisories(tmp_path / "a.db", listener=events.append, now=NOW).take([place])
         (notice,) = [event for event in events if isinstance(event, Noticed)]
         assert notice.message.startswith(f"1 record of {place} was left out: 0001.json is no OSV record: ")
 
@@ -93,7 +122,7 @@ class TestImport:
         write_dump(tree / "npm" / "all.zip", [record("N-1", "npm")])
         (tree / "counts.json").write_text('{"by_ecosystem": {"npm": 1}}')
         events = []
-        result = import_advisories([tree], tmp_path / "a.db", listener=events.append, now=NOW)
+        result = Advisories(tmp_path / "a.db", listener=events.append, now=NOW).take([tree])
         assert sources(result.status) == [("dump", "npm", 1)]
         assert [item.source.name for item in result.imported] == ["npm"]
         (notice,) = [event for event in events if isinstance(event, Noticed)]
@@ -101,13 +130,13 @@ class TestImport:
 
     def test_json_that_is_no_record_is_malformed_in_a_dump(self, tmp_path):
         dump = write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm"), {"id": "N-2"}])
-        (source,) = import_advisories([dump], tmp_path / "a.db", now=NOW).status.sources
+        (source,) = Advisories(tmp_path / "a.db", now=NOW).take([dump]).status.sources
         assert (source.record_count, source.malformed_count) == (1, 1)
 
     def test_long_imports_tell_how_far_they_are(self, tmp_path):
         events = []
         dump = write_dump(tmp_path / "PyPI" / "all.zip", [record(f"P-{number}") for number in range(2500)])
-        import_advisories([dump], tmp_path / "a.db", listener=events.append, now=NOW)
+        Advisories(tmp_path / "a.db", listener=events.append, now=NOW).take([dump])
         assert [type(event) for event in events] == [Started, Advanced, Advanced, Finished]
 
     @pytest.mark.parametrize("kind", ["missing", "empty", "foreign", "only malformed"])
@@ -122,27 +151,27 @@ class TestImport:
         if kind == "only malformed":
             write_records(path, [{"id": 1}])
         with pytest.raises(NothingToImport):
-            import_advisories([path], database, now=NOW)
+            Advisories(database, now=NOW).take([path])
         assert not database.exists()
 
     def test_a_damaged_zip_leaves_the_database_as_it_was(self, tmp_path):
         database = tmp_path / "a.db"
         dump = write_dump(tmp_path / "PyPI" / "all.zip", [record(f"P-{number}") for number in range(50)])
-        import_advisories([dump], database, now=NOW)
+        Advisories(database, now=NOW).take([dump])
         before = database.read_bytes()
         content = bytearray(dump.read_bytes())
         content[len(content) // 3] ^= 0xFF
         dump.write_bytes(content)
         other = write_dump(tmp_path / "npm" / "all.zip", [record("N-1", "npm")])
         with pytest.raises(DamagedArchive, match=r"all\.zip"):
-            import_advisories([other, dump], database, now=NOW)
+            Advisories(database, now=NOW).take([other, dump])
         assert database.read_bytes() == before
 
     def test_a_damaged_catalogue_leaves_the_database_as_it_was(self, tmp_path):
         path = tmp_path / "kev.json"
         path.write_text('{"catalogVersion": "1", "vulnerabilities": 7}')
         with pytest.raises(MalformedCatalogue):
-            import_advisories([path], tmp_path / "db" / "a.db", now=NOW)
+            Advisories(tmp_path / "db" / "a.db", now=NOW).take([path])
         assert not (tmp_path / "db" / "a.db").exists()
 
     def test_stopping_leaves_nothing(self, tmp_path):
@@ -154,7 +183,7 @@ class TestImport:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            import_advisories([dump], place / "a.db", listener=stop, now=NOW)
+            Advisories(place / "a.db", listener=stop, now=NOW).take([dump])
         assert list(place.iterdir()) == []
 
 
@@ -166,16 +195,14 @@ class TestUpdate:
 
     @pytest.fixture
     def update(self, server, tmp_path):
-        def call(*ecosystems, kev=False, listener=lambda event: None):
-            return update_advisories(
-                tmp_path / "a.db",
+        def call(*ecosystems, kev=False, epss=False, listener=lambda event: None):
+            return Advisories(tmp_path / "a.db", listener=listener, now=NOW).update(
                 cache_directory=tmp_path / "cache",
                 ecosystems=ecosystems,
                 base_url=server.url,
                 kev_url=f"{server.url}/kev.json" if kev else "",
+                epss_url=f"{server.url}/epss.csv.gz" if epss else "",
                 terms=TERMS,
-                listener=listener,
-                now=NOW,
             )
 
         return call
@@ -261,19 +288,30 @@ class TestUpdate:
             update("PyPI")
         assert not (tmp_path / "a.db").exists()
 
+    def test_scores_are_fetched_like_the_catalogue(self, server, update, publish):
+        publish("PyPI", record("P-1", aliases=["CVE-2020-0001"]))
+        server.serve("/epss.csv.gz", gzip.compress(SCORES))
+        first, second = update("PyPI", epss=True), update("PyPI", epss=True)
+        assert self.outcomes(first) == [("PyPI", UpdateState.UPDATED), ("first", UpdateState.UPDATED)]
+        assert self.outcomes(second) == [("PyPI", UpdateState.UNCHANGED), ("first", UpdateState.UNCHANGED)]
+        assert second.status.likelihood_count == 1
+        server.serve("/epss.csv.gz", b"not found here")
+        third = update("PyPI", epss=True)
+        assert self.outcomes(third) == [("PyPI", UpdateState.UNCHANGED), ("first", UpdateState.FAILED)]
+        assert third.status.likelihood_count == 1
+
     def test_another_mirror_is_not_asked_about_versions_of_the_first(self, update, publish, server, tmp_path):
         publish("PyPI", record("P-1"))
         update("PyPI")
         with running() as mirror:
             mirror.files = server.files
-            result = update_advisories(
-                tmp_path / "a.db",
+            result = Advisories(tmp_path / "a.db", now=NOW).update(
                 cache_directory=tmp_path / "cache",
                 ecosystems=["PyPI"],
                 base_url=mirror.url + "/",
                 kev_url="",
+                epss_url="",
                 terms=TERMS,
-                now=NOW,
             )
             assert mirror.statuses() == [200]
         assert self.outcomes(result) == [("PyPI", UpdateState.UPDATED)]
@@ -287,13 +325,13 @@ class TestUpdate:
 
 def test_there_is_no_status_without_a_database(tmp_path):
     with pytest.raises(NoDatabase):
-        database_status(tmp_path / "a.db")
+        Advisories(tmp_path / "a.db").status()
 
 
 @pytest.fixture(scope="module")
 def demo_database(tmp_path_factory):
     database = tmp_path_factory.mktemp("demo") / "a.db"
-    result = import_advisories([DEMO], database, now=NOW)
+    result = Advisories(database, now=NOW).take([DEMO])
     (imported,) = result.imported
     assert imported.source.record_count == len(list(DEMO.glob("*.json"))) >= 36
     assert (imported.source.malformed_count, imported.source.unread_count) == (0, 0)

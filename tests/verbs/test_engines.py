@@ -11,6 +11,7 @@ from tests.verbs.inspect.layouts import write_plain
 from tests.views.slim.images import contents_of
 
 import rafsight
+from rafsight.analysis.inventory import GapReason
 from rafsight.engines.faults import (
     EngineFailed,
     EngineMissing,
@@ -168,7 +169,7 @@ def test_what_the_engine_was_not_shown_is_in_the_report(bench, tmp_path):
             blob.write_bytes(content)
     report = bench.engines().scan(f"oci:{layout}:v5", "trivy")
     assert report.gaps
-    assert {gap.reason for gap in report.gaps} == {rafsight.GapReason.UNREADABLE}
+    assert {gap.reason for gap in report.gaps} == {GapReason.UNREADABLE}
     raw = bench.engines().scan_raw(f"oci:{layout}:v5", "trivy")
     assert raw.gaps == report.gaps
 

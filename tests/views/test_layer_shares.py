@@ -9,7 +9,7 @@ from tests.verbs.convert.plain_images import nydus_of
 from tests.views.slim.images import link, other_name
 
 import rafsight
-from rafsight.access.session import Identity
+from rafsight.access.finding import Identity
 from rafsight.formats.oci.classify import classify
 from rafsight.formats.oci.manifest import parse_document
 from rafsight.image.tree import ImageTree

@@ -4,7 +4,8 @@
     CACHE/bootstraps/HEX/NAME      what a bootstrap layer held, named by the layer's SHA-256, with `sums` beside
 
 This module alone knows the layout. An entry appears whole or not at all (written aside, then renamed), and is verified
-whenever it is read: a damaged one is removed and fetched again. A cache that cannot be written is no error.
+whenever it is read: a damaged one is removed and fetched again. A cache that cannot be written is no error. Bootstraps
+are the largest of it: those that were used longest ago go when there are too many.
 """
 
 import hashlib
@@ -12,21 +13,37 @@ import mmap
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from rafsight.base.digest import is_digest
+from rafsight.base.units import GiB
+
+ROOM: Final = 4 * GiB
+"""[bytes] that bootstraps may take: a thousand large images."""
 
 _SUMS: Final = "sums"
+_MARK_AFTER: Final = 24 * 3600
+"""[s] An entry that is used again is marked as such no more often than that."""
 
 
 class Cache:
     """Files by digest below one folder; `None` for the folder keeps nothing."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, room: int = ROOM, marks_use: bool = True) -> None:
+        """Look at nothing yet.
+
+        Args:
+            folder: made when something is kept.
+            room: [bytes] for bootstraps.
+            marks_use: False: to be taken is not to be used, for those who only look after the folder.
+        """
         self._folder = folder
+        self._room = room
+        self._marks_use = marks_use
 
     def document(self, digest: str) -> bytes | None:
         """Return a document, verified, or None."""
@@ -38,6 +55,7 @@ class Cache:
         except OSError:
             return None
         if hashlib.sha256(content).hexdigest() == path.name:
+            self._mark_used(path)
             return content
         with suppress(OSError):
             path.unlink()
@@ -67,6 +85,7 @@ class Cache:
         except (OSError, ValueError):
             sound, parts = False, {}
         if sound and parts:
+            self._mark_used(path)
             return parts
         shutil.rmtree(path, ignore_errors=True)
         return None
@@ -84,11 +103,34 @@ class Cache:
                 sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
             (aside / _SUMS).write_text("".join(sums), "ascii")
             aside.rename(path)
+            _make_room(path.parent, self._room)
+
+    def _mark_used(self, path: Path) -> None:
+        """Give an entry the time of its use, for those who make room."""
+        with suppress(OSError):
+            if self._marks_use and path.stat().st_mtime < time.time() - _MARK_AFTER:
+                os.utime(path)
 
     def _path(self, kind: str, digest: str) -> Path | None:
         if self._folder is None or not digest.startswith("sha256:") or not is_digest(digest):
             return None
         return self._folder / kind / digest.removeprefix("sha256:")
+
+
+def _make_room(folder: Path, room: int) -> None:
+    """Remove the entries that were used longest ago, until the rest fits with an eighth to spare."""
+    entries = []
+    for path in folder.iterdir():
+        with suppress(OSError):
+            entries.append((path.stat().st_mtime, sum(part.stat().st_size for part in path.iterdir()), path))
+    excess = sum(size for _, size, _ in entries) - room
+    if excess <= 0:
+        return
+    excess += room // 8
+    for _, size, path in sorted(entries):
+        if excess > 0:
+            shutil.rmtree(path, ignore_errors=True)
+            excess -= size
 
 
 def _map(path: Path) -> memoryview:

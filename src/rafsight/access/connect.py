@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 from rafsight.access.backend import Backend, NotFound
 from rafsight.access.counting import Meter
 from rafsight.access.local_files import LocalFile
-from rafsight.access.localfs import FolderBackend, read_bootstrap_file
-from rafsight.access.oci_layout import LayoutBackend
 from rafsight.access.options import Offline, Options
-from rafsight.access.target import Target
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB
@@ -33,6 +30,7 @@ from rafsight.formats.oci.reference import (
 if TYPE_CHECKING:
     from rafsight.access.registry.credentials import FindCredentials
     from rafsight.access.registry.endpoint import Endpoint
+    from rafsight.access.target import Target
 
 
 class FolderIsNoImage(CallerError):
@@ -90,11 +88,11 @@ def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
 
 def _is_bootstrap_here(name: str) -> bool:
     """Tell whether a name is that of a file of this machine that begins as a bootstrap does."""
-    from rafsight.formats.rafs.codec import is_bootstrap
-
     try:
         if not Path(name).is_file():
             return False
+        from rafsight.formats.rafs.codec import is_bootstrap
+
         with Path(name).open("rb") as file:
             return is_bootstrap(file.read(4 * KiB))
     except OSError:
@@ -108,6 +106,8 @@ def _source(
     meter: Meter,
 ) -> Source:
     if isinstance(parsed, LayoutReference):
+        from rafsight.access.oci_layout import LayoutBackend
+
         return Source(backend=LayoutBackend(Path(parsed.directory), meter=meter), name=parsed.name or "")
     if isinstance(parsed, ArchiveReference):
         from rafsight.access.archives import open_archive
@@ -129,6 +129,7 @@ def _source(
 
 def _bootstrap_source(file: Path, options: Options, meter: Meter) -> Source:
     """Read a bootstrap, or take it out of the tail of a blob that has it inlined; blobs lie beside it by default."""
+    from rafsight.access.localfs import FolderBackend, read_bootstrap_file
     from rafsight.formats.rafs.codec import is_bootstrap
     from rafsight.formats.rafs.toc import inlined_bootstrap
 
@@ -159,11 +160,11 @@ def _blob_name(file: Path, folder: Path) -> str:
 def _registry_backend(reference: RegistryReference, options: Options, meter: Meter) -> Backend:
     from rafsight.access.registry.client import RegistryBackend
 
-    endpoint, credentials = _registry(reference, options)
+    endpoint, credentials = find_registry(reference, options)
     return RegistryBackend(endpoint, credentials=credentials, meter=meter)
 
 
-def _registry(reference: RegistryReference, options: Options) -> "tuple[Endpoint, FindCredentials]":
+def find_registry(reference: RegistryReference, options: Options) -> "tuple[Endpoint, FindCredentials]":
     """Return how a registry is reached, and who we are there."""
     from rafsight.access.registry.credentials import credentials_from_environment, first_of, fixed_credentials
     from rafsight.access.registry.endpoint import Endpoint
@@ -184,7 +185,7 @@ def _registry(reference: RegistryReference, options: Options) -> "tuple[Endpoint
         connections=options.connections,
     )
     credentials = credentials_from_environment(options.environment)
-    if options.username:
+    if options.username or options.password:
         credentials = first_of(fixed_credentials(options.username, options.password), credentials)
     return endpoint, credentials
 
@@ -211,7 +212,7 @@ class NotATarget(CallerError):
 class Destination:
     """Where an image goes, and what it is to be called there."""
 
-    target: Target
+    target: "Target"
     tag: str
     repository: str = ""
     """`HOST/REPO` of a registry."""
@@ -268,6 +269,6 @@ def _destination(
         raise Offline(reference=reference)
     from rafsight.access.registry.push import RegistryTarget
 
-    endpoint, credentials = _registry(parsed, options)
+    endpoint, credentials = find_registry(parsed, options)
     target = RegistryTarget(endpoint, credentials=credentials, meter=meter)
     return Destination(target=target, tag=tag, repository=endpoint.place)

@@ -64,7 +64,7 @@ class Contents:
         """Place what is not placed yet, then fetch."""
         placement = self._placement_for(chunks)
         return self._fetcher.read_chunks(
-            placement, chunks, lambda chunk: self._unplaced(placement, chunk), self._streams, holds=False
+            placement, chunks, lambda chunk: self._unplaced(placement, chunk), self._streams, partly=None
         )
 
     def companions(self, chunks: RowArray) -> RowArray:

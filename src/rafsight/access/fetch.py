@@ -7,7 +7,7 @@ size of the image. This module alone decides how many requests run at a time, an
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,10 +27,10 @@ from rafsight.image.assemble import Assembler
 from rafsight.image.plan import BlobRange, FileRange, ReadPlan, RowArray, plan_reads, range_length
 from rafsight.image.tree import ImageTree
 
-MAX_GAP: Final = 256 * KiB
-"""[bytes] About what a link of 100 Mbit/s carries in one round trip of 20 ms."""
+MAX_GAP: Final = 64 * KiB
+"""[bytes] A link of 100 Mbit/s carries four times that in a round trip of 20 ms, but several requests share a trip."""
 MAX_WASTE: Final = 0.15
-"""A plan fetches at most this much more than it needs."""
+"""An image costs at most this much more than was needed of it."""
 MAX_REQUEST: Final = 4 * MiB
 MAX_CONTENT: Final = 16 * MiB
 """[bytes] that the units of one range may become, but for a single unit."""
@@ -104,6 +104,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._held = HeldUnits()
         self._paid = np.empty(0, dtype=np.uint64)
+        self._wasted = 0
 
     def side_by_side(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Make a call for each item, as many at a time as there are connections; return the results in order."""
@@ -148,7 +149,7 @@ class Fetcher:
         why_unplaced: Callable[[int], RafsightError],
         streams: StreamReader | None,
         *,
-        holds: bool,
+        partly: Collection[int] | None,
     ) -> Iterator[Outcome]:
         """Fetch chunks; each comes once, verified, in the order of the blobs, or with the error that keeps it away.
 
@@ -157,14 +158,15 @@ class Fetcher:
             chunks: (c,) rows of the chunk table.
             why_unplaced: says why a chunk has no place.
             streams: reads what only a pass over a layer can give.
-            holds: hold what is fetched for a next question, and answer from what is held; for those who keep chunks
-                themselves that is a waste.
+            partly: chunks of files of which only a part is wanted now: these above all are held for a next question,
+                and what is held already is not fetched. None: hold nothing; for those who keep chunks themselves it
+                would be a waste.
         Cost: one request a range of the plan. Memory: the window.
         """
         placed = placement.unit_index[chunks] >= 0
         for chunk in np.unique(chunks[~placed]).tolist():
             yield chunk, why_unplaced(chunk)
-        yield from self._outcomes(placement, chunks[placed], streams, holds=holds)
+        yield from self._outcomes(placement, chunks[placed], streams, partly)
 
     def _read_batch(
         self,
@@ -179,7 +181,8 @@ class Fetcher:
             yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
         rows = np.concatenate([*extents, np.empty(0, dtype=np.int64)])
         chunks = np.unique(self._tree.tables.extents.chunk[rows])
-        for chunk, outcome in self.read_chunks(placement, chunks, why_unplaced, streams, holds=True):
+        partly = _read_in_part(self._tree, wanted, extents)
+        for chunk, outcome in self.read_chunks(placement, chunks, why_unplaced, streams, partly=partly):
             if isinstance(outcome, RafsightError):
                 yield from _failed(assembler, wanted, chunk, outcome)
                 continue
@@ -187,15 +190,15 @@ class Fetcher:
                 yield FileContent(index=index, wanted=wanted[index], content=assembler.content(index))
 
     def _outcomes(
-        self, placement: Placement, chunks: RowArray, streams: StreamReader | None, *, holds: bool
+        self, placement: Placement, chunks: RowArray, streams: StreamReader | None, partly: Collection[int] | None
     ) -> Iterator[Outcome]:
         """Yield chunks: those of units that are held already, then those that have to come."""
-        if holds:
+        if partly is not None:
             chunks = yield from self._recalled(placement, chunks)
         plan = self._plan(placement, chunks)
         self._count(placement, plan)
-        if holds:
-            work = partial(self._fetch_and_decode, placement, plan)
+        if partly is not None:
+            work = partial(self._fetch_and_decode, placement, plan, partly)
             for _, found in self._windowed(plan, work):
                 yield from found
         else:  # who keeps chunks waits for the first of a range: they are decoded here, one by one
@@ -222,9 +225,16 @@ class Fetcher:
             chunks,
             max_gap=MAX_GAP,
             max_waste=MAX_WASTE,
+            spare=self._spare(),
             max_request=MAX_REQUEST,
             max_content=MAX_CONTENT,
         )
+
+    def _spare(self) -> int:
+        """Return how many bytes may be wasted on account of what the image cost so far, its bootstrap included."""
+        needed = self._backend.meter.cost.bytes_needed
+        with self._lock:
+            return max(int(MAX_WASTE * needed) - self._wasted, 0)
 
     def _count(self, placement: Placement, plan: ReadPlan) -> None:
         """Count what a plan needs; a unit that an earlier plan had is not counted again, though it is fetched again."""
@@ -236,8 +246,9 @@ class Fetcher:
             known = np.zeros(len(places), np.bool_)
             known[at < len(self._paid)] = self._paid[at[at < len(self._paid)]] == places[at < len(self._paid)]
             self._paid = np.insert(self._paid, at[~known], places[~known])
-        needed = plan.price.bytes_needed - int(table.stored_size[units[known]].sum())
-        self._backend.meter.count(needed=max(needed, 0))
+            needed = max(plan.price.bytes_needed - int(table.stored_size[units[known]].sum()), 0)
+            self._wasted += plan.price.bytes_fetched - needed
+        self._backend.meter.count(needed=needed)
 
     def _windowed(self, plan: ReadPlan, work: Callable[[BlobRange], Result]) -> Iterator[tuple[BlobRange, Result]]:
         """Yield what threads make of the ranges of a plan, in its order, no further ahead than the window."""
@@ -272,16 +283,20 @@ class Fetcher:
                 result += outcomes
         return result
 
-    def _fetch_and_decode(self, placement: Placement, plan: ReadPlan, part: BlobRange) -> list[Outcome]:
+    def _fetch_and_decode(
+        self, placement: Placement, plan: ReadPlan, partly: Collection[int], part: BlobRange
+    ) -> list[Outcome]:
         """Fetch and decode a range; hold its units, unless one of their chunks is not what it should be."""
         stored = self._fetch(part)
         result: list[Outcome] = []
         for unit, outcomes in self._decoding.decode(placement, plan, part, stored):
-            if not any(isinstance(outcome, RafsightError) for _, outcome in outcomes):
+            result += outcomes
+            sizes = [len(content) for _, content in outcomes if not isinstance(content, RafsightError)]
+            if len(sizes) == len(outcomes):
                 place = _place_of(placement, unit)
                 assert not isinstance(stored, RafsightError)
-                self._held.put(place, stored[place[1] - part.offset :][: place[2]])
-            result += outcomes
+                has_more = sum(sizes) < placement.units.decoded_size[unit] or any(row in partly for row, _ in outcomes)
+                self._held.put(place, stored[place[1] - part.offset :][: place[2]], has_more=has_more)
         return result
 
     def _fetch(self, part: BlobRange) -> memoryview | RafsightError:
@@ -296,6 +311,16 @@ class Fetcher:
 def _place_of(placement: Placement, unit: int) -> Place:
     table = placement.units
     return int(table.blob_index[unit]), int(table.offset[unit]), int(table.stored_size[unit])
+
+
+def _read_in_part(tree: ImageTree, wanted: Sequence[FileRange], extents: Sequence[RowArray]) -> frozenset[int]:
+    """Return the chunks of file ranges that are not the whole file."""
+    rows = [
+        rows
+        for part, rows in zip(wanted, extents, strict=True)
+        if range_length(tree, part) < int(tree.entries.size[part.row])
+    ]
+    return frozenset(tree.tables.extents.chunk[np.concatenate([*rows, np.empty(0, dtype=np.int64)])].tolist())
 
 
 def _failed(

@@ -1,18 +1,20 @@
 """Stored bytes of the units that were fetched last, for a next question that wants more of them.
 
 One wave of an analysis often asks for neighbours of what the wave before it read: other chunks of a zran slice, the
-rest of a file whose head was looked at. This module alone decides how much of that is held, and for how long.
+rest of a file whose head was looked at. This module alone decides what of that is held, how much, and for how long.
 """
 
 from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
-from rafsight.base.units import MiB
+from rafsight.base.units import KiB, MiB
 
-HELD_SIZE: Final = 8 * MiB
-"""[bytes]"""
+HELD_SIZE: Final = 32 * MiB
+"""[bytes] Both ends of some thirty large archives."""
 HELD_COUNT: Final = 4096
+_SMALL: Final = 64 * KiB
+"""[bytes] Units up to here are held whatever was read of them: somebody else may look at the same small file."""
 
 Place = tuple[int, int, int]
 """Blob, offset and stored size of a unit."""
@@ -27,9 +29,16 @@ class HeldUnits:
         self._size = 0
         self._lock = Lock()
 
-    def put(self, place: Place, stored: memoryview) -> None:
-        """Hold a unit that could be decoded and verified."""
-        if len(stored) > HELD_SIZE // 2:
+    def put(self, place: Place, stored: memoryview, *, has_more: bool) -> None:
+        """Hold a unit that could be decoded and verified.
+
+        Args:
+            place: where it lies.
+            stored: its bytes.
+            has_more: there is more in it, or in its file, than was asked for. A large one without is not held: it would
+                push out those that are asked for again.
+        """
+        if len(stored) > (HELD_SIZE // 2 if has_more else _SMALL):
             return
         with self._lock:
             if place in self._units:

@@ -15,6 +15,7 @@ import numpy as np
 
 from rafsight.access.backend import Backend, DigestMismatch
 from rafsight.access.decoding import Outcome
+from rafsight.access.hidden import HiddenFile, PassingFile, find_hidden
 from rafsight.access.layer_stream import open_layer
 from rafsight.access.spool import Spool
 from rafsight.base.errors import ImageFault, RegistryFault
@@ -52,6 +53,8 @@ class LayerStore:
     placement: Placement
     unread: tuple[UnreadMember, ...] = ()
     """Members that could not become entries of the tree."""
+    hidden: tuple[HiddenFile, ...] = ()
+    """Wanted files that upper layers overwrite or remove."""
     listener: Listener = silent
     kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
     """Stored bytes of files by (layer, offset in the decompressed stream)."""
@@ -181,12 +184,17 @@ def stream_layers(
     """
     merger = LayerMerger(limits)
     kept: dict[tuple[int, int], bytes] = {}
+    passed: list[PassingFile] = []
     room = KEPT_SIZE
 
     def capture(index: int, member: Member) -> None:
         nonlocal room
-        if member.content.size <= room and keep(member.name, member.size):
-            offset, content = member.content_offset, member.content.read(room)
+        if not keep(member.name, member.size):
+            return
+        offset = member.content_offset
+        passed.append(PassingFile(layer=index, offset=offset, path=member.name, size=member.size))
+        if member.content.size <= room:
+            content = member.content.read(room)
             room -= len(content)
             kept[index, offset] = content
 
@@ -210,6 +218,7 @@ def stream_layers(
         tables=merged.tables,
         placement=merged.placement,
         unread=merged.unread,
+        hidden=find_hidden(passed, kept, merged.placement, layers),
         kept=kept,
         listener=listener,
     )

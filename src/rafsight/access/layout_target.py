@@ -12,12 +12,13 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from rafsight.access.backend import NotFound, ShortRead
+from rafsight.access.backend import Document, NotFound, ShortRead
 from rafsight.access.chunk_store.locking import exclusive
 from rafsight.access.counting import Meter
 from rafsight.access.local_files import LocalFile, Unreadable
 from rafsight.access.oci_layout import LayoutBackend
 from rafsight.access.outgoing import WrongContent, verified
+from rafsight.access.registry.referrers import Referred, referrer_of
 from rafsight.access.target import OpenPieces, Pushed
 from rafsight.base.digest import check_digest, digest_of
 from rafsight.base.errors import CallerError, ExitStatus, HostLimit, RafsightError
@@ -106,6 +107,30 @@ class LayoutTarget:
         if tag:
             self._tag({"mediaType": media_type, "digest": digest, "size": len(content)}, tag)
         return digest
+
+    def push_referrer(self, content: bytes, media_type: str) -> Referred:
+        """Put a manifest that refers to another one: an entry of `index.json` without a name, once.
+
+        Raises: LayoutNotWritten, NotALayout; MalformedDocument: the layout's `index.json` is damaged.
+        """
+        digest = self.push_manifest(content, media_type)
+        referrer = referrer_of(content, media_type)
+        assert referrer is not None  # what the caller wrote has a subject
+        annotations = _unnamed(referrer.descriptor.get("annotations"))
+        entry = {**referrer.descriptor, "annotations": annotations}
+        with self._locked():
+            index = self._index()
+            if not any(one.get("digest") == digest for one in index["manifests"]):
+                self._write_index({**index, "manifests": [*index["manifests"], entry]})
+        return Referred(digest=digest, tag="")
+
+    def fetch_manifest(self, name: str) -> Document:
+        """Read a manifest or index, as `LayoutBackend.fetch_manifest` does."""
+        return LayoutBackend(self._directory, meter=self.meter, limits=self._limits).fetch_manifest(name)
+
+    def has_manifest(self, digest: str) -> bool:
+        """Tell whether a manifest or index is there."""
+        return self.has_blob(digest)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -252,6 +277,12 @@ def _link(source: Path, target: Path) -> bool:
         with suppress(OSError):
             draft.unlink(missing_ok=True)  # it stays where both names were of the same file before
     return True
+
+
+def _unnamed(annotations: Any) -> dict[str, Any]:
+    """Return the annotations of a document without those that would be names in an index."""
+    names = (keys.OCI_REF_NAME, keys.CONTAINERD_IMAGE_NAME)
+    return {key: value for key, value in (annotations or {}).items() if key not in names}
 
 
 def _draft_of(target: Path) -> Path:

@@ -93,17 +93,19 @@ class LayoutBackend:
     def fetch_manifest(self, name: str) -> Document:
         """Read a manifest or index by tag or digest.
 
-        An empty name means the only image, or the one tagged `latest`; where nothing is tagged, the index itself.
+        An empty name means the only image, whatever refers to it, or the one tagged `latest`; where nothing is tagged,
+        the index itself.
 
         Raises: NotFound, DigestMismatch, MalformedDocument, UnsupportedFormat, Unreadable.
         """
         if is_digest(name):
             return self._document(name, "", "manifest")
         index, content = self._index()
+        images = [one for one in index.manifests if _may_be_meant(one)] or index.manifests
         if name:
             descriptor = self._find(index, name)
-        elif len(index.manifests) == 1:
-            descriptor = index.manifests[0]
+        elif len(images) == 1:
+            descriptor = images[0]
         elif index.manifests and not any(map(_names, index.manifests)):
             return Document(media_type=media_types.OCI_INDEX, digest=index.digest, content=content)
         else:
@@ -119,6 +121,13 @@ class LayoutBackend:
         """
         index, _ = self._index()
         return tuple(dict.fromkeys(name for descriptor in index.manifests for name in _names(descriptor)[:1]))
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """List what the index names: images, and whatever else has been put beside them.
+
+        Raises: NotFound, MalformedDocument, UnsupportedFormat, Unreadable.
+        """
+        return self._index()[0].manifests
 
     def fetch_range(self, digest: str, offset: int, size: int) -> bytes:
         """Read exactly `size` bytes of a blob.
@@ -198,6 +207,11 @@ class LayoutBackend:
     def _find(self, index: Index, name: str) -> Descriptor:
         named = [Tagged(identity=one.digest, names=_names(one)) for one in index.manifests]
         return index.manifests[find_tagged(named, name, self.place)]
+
+
+def _may_be_meant(descriptor: Descriptor) -> bool:
+    """Tell whether somebody who names nothing may mean this: an image, or what has a name; no report about one."""
+    return descriptor.artifact_type in media_types.IMAGE_ARTIFACTS or bool(_names(descriptor))
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ class Options:
 
     cache_dir: Path | None = None
     """Where bootstraps are kept by digest; None keeps nothing."""
+    shared_cache: str = field(default="", repr=False)
+    """`postgresql://HOST/DATABASE` where results of scans are kept for several machines; empty: in `cache_dir`."""
     platform: str = field(default_factory=default_platform)
     """`OS/ARCH[/VARIANT]` chosen from an index."""
     plain_http: bool | None = None

@@ -1,7 +1,7 @@
 """Open an image by its reference: manifest, config and tree are there, content is fetched when it is asked for.
 
-This module alone knows the order of the steps: resolve, choose the manifest, load the bootstrap (or stream the layers),
-read the tables, place the chunks of the blobs that are needed.
+This module alone knows the order of the steps once the manifest is known (`finding.py`): load the bootstrap (or stream
+the layers), read the tables, place the chunks of the blobs that are needed.
 """
 
 import threading
@@ -11,26 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from rafsight.access.backend import Backend, Document
+from rafsight.access.backend import Backend
 from rafsight.access.bootstrap import BootstrapParts, confirm_bootstrap, load_bootstrap
-from rafsight.access.cache import Cache
-from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
-from rafsight.access.counting import Cost, Meter
+from rafsight.access.counting import Cost
 from rafsight.access.decoding import Outcome
 from rafsight.access.fetch import FileContent, threads
+from rafsight.access.finding import FoundImage, Identity, find_image
+from rafsight.access.hidden import HiddenFile
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
-from rafsight.access.objects import fetch_document, fetch_verified
+from rafsight.access.objects import fetch_verified
 from rafsight.access.options import Options
 from rafsight.base.errors import RegistryFault
-from rafsight.base.events import Listener, Noticed, silent
-from rafsight.base.limits import Limits
+from rafsight.base.events import Listener, silent
 from rafsight.base.text import escape
 from rafsight.base.units import MiB
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
-from rafsight.formats.oci.platform import differs, parse_platform
-from rafsight.formats.oci.resolve import Resolved, hold, resolve
 from rafsight.formats.rafs.codec import read_bootstrap, read_head
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import Head, TreeTables
@@ -41,21 +38,6 @@ READ_AHEAD: Final = 16 * MiB
 """[bytes] content of one file that `read_file` plans at a time."""
 PIECE: Final = 1 * MiB
 """[bytes] that `read_file` hands over at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What the manifest says about an open image; all but `reference` empty for a bare bootstrap."""
-
-    reference: str
-    """As the user typed it."""
-    classified: ClassifiedManifest | None = None
-    index_digest: str = ""
-    config: ImageConfig | None = None
-    platform: str = ""
-    repository: str = ""
-    """`HOST/REPO` of a registry reference."""
-    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +62,17 @@ class Image:
         grow: Callable[[], "Grown"],
         backend: Backend,
         unread: tuple[UnreadPart, ...] = (),
+        hidden: tuple[HiddenFile, ...] = (),
+        knows_hidden: bool = False,
     ) -> None:
         self.identity = identity
         self.head = head
         """Superblock and blob table."""
         self.unread = unread
+        self.hidden = hidden
+        """Files that upper layers overwrite or remove, of those that `keep` wanted."""
+        self.knows_hidden = knows_hidden
+        """False if the image's form does not say which files its layers hide."""
         self.backend = backend
         self._grow = grow
         self._grown: Grown | None = None
@@ -179,7 +167,8 @@ def open_image(
     """Open an image by its reference.
 
     Args:
-        reference: `HOST/REPO:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `boot:FILE`, or a path to a layout or a bootstrap.
+        reference: `HOST/REPO:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:TAG]`,
+            `boot:FILE`, or a path to a layout or a bootstrap.
         options: how to reach it.
         listener: told about long work.
         keep: for plain OCI layers, which have to be streamed whole to know their tree: tells which files' content to
@@ -189,10 +178,15 @@ def open_image(
     Cost: manifest, config and bootstrap (the latter two from the cache if they were there before); for plain OCI
         layers, all of them.
     """
-    options = options or Options()
-    meter = Meter()
-    with connect(reference, options, meter) as source, threads(options.connections, name="rafsight-fetch") as pool:
-        session = _Session(reference, source, options, listener, keep, lazy=lazy)
+    with find_image(reference, options=options, listener=listener) as found:
+        yield found.open(keep, lazy=lazy)
+
+
+@contextmanager
+def open_found(found: FoundImage, keep: Keep | None, *, lazy: bool) -> Iterator[Image]:
+    """Open an image whose manifest is known; arguments and errors as of `FoundImage.open`."""
+    with threads(found.options.connections, name="rafsight-fetch") as pool:
+        session = _Session(found, keep or keep_nothing, lazy=lazy)
         try:
             yield session.open(pool)
         finally:
@@ -202,69 +196,36 @@ def open_image(
 class _Session:
     """The steps of opening, and what has to be closed."""
 
-    def __init__(
-        self, reference: str, source: Source, options: Options, listener: Listener, keep: Keep, *, lazy: bool
-    ) -> None:
-        self._reference = reference
-        self._source = source
-        self._backend = source.backend
-        self._options = options
-        self._listener = listener
+    def __init__(self, found: FoundImage, keep: Keep, *, lazy: bool) -> None:
+        self._found = found
+        self._source = found.source
+        self._backend = found.source.backend
+        self._listener = found.listener
         self._keep = keep
         self._lazy = lazy
-        self._limits = Limits()
-        self._cache = Cache(options.cache_dir)
+        self._limits = found.limits
+        self._cache = found.cache
         self._layers: LayerStore | None = None
         self._unread: list[UnreadPart] = []
 
     def open(self, pool: ThreadPoolExecutor) -> Image:
         """Do all steps; `pool` fetches what is read later."""
-        if self._source.bootstrap is not None:
-            seed = self._seed(self._source.bootstrap, self._source.bootstrap_name)
-            self._backend.meter.count(needed=len(self._source.bootstrap))
-            return self._image(Identity(reference=self._reference), seed, None, pool)
-        document, resolved = self._resolve()
-        classified = resolved.image
+        classified = self._found.classified
+        if classified is None:
+            bootstrap = self._source.bootstrap or b""
+            seed = self._seed(bootstrap, self._source.bootstrap_name)
+            self._backend.meter.count(needed=len(bootstrap))
+            return self._image(self._found.identify(None), seed, None, pool)
         with threads(1, name="rafsight-config") as aside:
             pending = aside.submit(self._config, classified)
             seed, parts = self._seeds(classified, lambda: _diff_ids(pending.result(), classified))
             config = pending.result()
-        self._compare_platform(config)
-        identity = Identity(
-            reference=self._reference,
-            classified=classified,
-            index_digest="" if document.digest == classified.manifest.digest else document.digest,
-            config=config,
-            platform=str(resolved.platform) if resolved.platform else _platform_of(config),
-            repository=self._source.repository,
-            tag=self._source.tag,
-        )
-        return self._image(identity, seed, parts, pool)
-
-    def _compare_platform(self, config: ImageConfig | None) -> None:
-        """Say if an image that was named directly is of another platform than the wanted one."""
-        wanted = parse_platform(self._options.platform)
-        if config is not None and differs(wanted, config.os, config.architecture, config.variant):
-            self._listener(Noticed(message=f"the image is for {_platform_of(config)}, not for {wanted}"))
+        return self._image(self._found.identify(config), seed, parts, pool)
 
     def close(self) -> None:
         """Give back what the layers brought."""
         if self._layers is not None:
             self._layers.close()
-
-    def _resolve(self) -> tuple[Document, Resolved]:
-        document = self._document(self._source.name)
-        wanted = parse_platform(self._options.platform)
-        name = f"manifest of {self._source.name}" if self._source.name else ""
-        conversation = resolve(document, platform=wanted, limits=self._limits, name=name)
-        resolved = hold(conversation, self._document)
-        for candidate in resolved.candidates:
-            if candidate.outcome and candidate.says_nydus and not isinstance(resolved.image, NydusManifest):
-                self._listener(Noticed(message=f"a Nydus image was passed over: {candidate.outcome}"))
-        return document, resolved
-
-    def _document(self, name: str) -> Document:
-        return fetch_document(self._backend, name, self._cache)
 
     def _config(self, classified: ClassifiedManifest) -> ImageConfig | None:
         """Fetch the image config; one that cannot be had is said, not fatal: the tree does not need it.
@@ -325,7 +286,15 @@ class _Session:
             self._unread += [
                 UnreadPart(what=escape(member.path), why=member.why, is_missing=False) for member in layers.unread
             ]
-        return Image(identity=identity, head=seed.head, grow=grow, backend=self._backend, unread=tuple(self._unread))
+        return Image(
+            identity=identity,
+            head=seed.head,
+            grow=grow,
+            backend=self._backend,
+            unread=tuple(self._unread),
+            hidden=() if layers is None else layers.hidden,
+            knows_hidden=layers is not None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,9 +312,3 @@ def _seed_of(tables: TreeTables) -> _Seed:
 def _diff_ids(config: ImageConfig | None, classified: ClassifiedManifest) -> tuple[str, ...]:
     """Return the digests of the uncompressed layers, if config and manifest agree about their number."""
     return config.diff_ids if config and len(config.diff_ids) == len(classified.manifest.layers) else ()
-
-
-def _platform_of(config: ImageConfig | None) -> str:
-    if config is None or not config.os:
-        return ""
-    return "/".join(part for part in (config.os, config.architecture, config.variant) if part)

@@ -13,7 +13,7 @@ This module alone decides what is asked when. What was planned and neither fed n
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from rafsight.analysis.extractor import Extractor, FileView, ReadMore
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Gap, GapReason, Inventory, Ownership
 from rafsight.analysis.isolation import analyse
 from rafsight.analysis.join import Evidence, join
+from rafsight.analysis.ownership import find_owners
 from rafsight.analysis.ranges import merge_ranges, merge_runs, subtract_ranges
 from rafsight.analysis.request import Outcome, ReadRequest
 from rafsight.analysis.tasks import Find, Gathering, Task, group_tasks, request_of
@@ -30,25 +31,31 @@ from rafsight.base.errors import Defect
 from rafsight.base.text import escape
 from rafsight.image.selection import Wants
 
-WAVES: Final = 8
-"""No analysis has more; whatever is still wanted then is a gap."""
-MORE_COUNT: Final = 4
-"""How often one file may be asked for more."""
+WAVES: Final = 24
+"""No analysis has more; whatever is still wanted then is a gap. Most have two or three: only nests are as deep."""
+MORE_COUNT: Final = 18
+"""How often one file may be asked for more: each of six archives, one in the other, takes three steps at most, mostly
+one (where it ends, what is in it, the members that count)."""
 
 
 class Analysis:
     """The state of one image's analysis. Deterministic: the result does not depend on the order of feeding."""
 
     def __init__(
-        self, catalogue: Sequence[Extractor] = CATALOGUE, *, merged_roots: frozenset[bytes] = frozenset()
+        self,
+        catalogue: Sequence[Extractor] = CATALOGUE,
+        *,
+        merged_roots: frozenset[bytes] = frozenset(),
+        declared: bool = False,
     ) -> None:
         """Begin.
 
         Args:
             catalogue: the extractors that run.
             merged_roots: names in the root that are symbolic links to the same name in `usr` (usr-merge).
+            declared: whether lock files and the like are read as well.
         """
-        self._catalogue = tuple(catalogue)
+        self._catalogue = tuple(one for one in catalogue if declared or not one.declared)
         self._merged_roots = merged_roots
         self._owned_tails = _owned_tails(self._catalogue)
         self._wave = 0
@@ -66,8 +73,8 @@ class Analysis:
         return hashlib.sha256(b"\0".join(self._owned_tails)).digest()
 
     def wanted_patterns(self) -> tuple[Wants, ...]:
-        """Return the wants of all waves: what a stream that passes only once has to keep."""
-        return tuple(extractor.wants for extractor in self._catalogue)
+        """Return the wants of all waves: what a stream that passes only once has to keep; not those of names alone."""
+        return tuple(one.wants for one in self._catalogue if one.wants.head != 0 or one.wants.tail)
 
     def plan_wave(self, find: Find) -> tuple[ReadRequest, ...]:
         """Work out what has to be read now; empty when the analysis has all it needs.
@@ -157,13 +164,16 @@ class Analysis:
             components=tuple(self._components),
             gaps=tuple(self._gaps),
         )
-        gathering = Gathering(find, inventory)
+        gathering = Gathering(find, inventory, self._owners)
         for extractor in self._catalogue:
             if extractor.wave == self._wave and extractor.needed(inventory):
                 gathering.add(extractor)
         self._gaps += gathering.gaps
         again, self._again = self._again, []
         return [*again, *gathering.tasks]
+
+    def _owners(self, paths: Collection[bytes]) -> Mapping[bytes, str]:
+        return find_owners(paths, self._components, self._ownerships, self._merged_roots)
 
     def _take(self, row: int) -> list[Task]:
         tasks = self._planned.pop(row, None)

@@ -2,7 +2,8 @@
 
 An extractor is a value: a name, what it wants, and a function from a file to what was found in it. It lives in a module
 of its own, with one line in `catalogue.py`. Its results depend on the content that it is given (and on the base name of
-the file), never on the rest of the path or on other files, so that they can be kept by content. What joins them
+the file, or what `name_of` makes of its path), never on the rest of the path or on other files, so that they can be
+kept by content. What joins them
 (distribution, location, owner) is the engine's.
 
 The engine, in short:
@@ -16,7 +17,7 @@ The engine, in short:
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rafsight.analysis.inventory import Component, Distribution, Inventory, Ownership
+from rafsight.analysis.inventory import Component, Distribution, GapReason, Inventory, Ownership
 from rafsight.base.errors import ImageFault
 from rafsight.image.selection import Wants
 
@@ -34,7 +35,7 @@ class FileView:
     """A file, or the parts of it that were fetched."""
 
     path: bytes
-    """Relative to the root, without a leading slash."""
+    """Relative to the root, without a leading slash. An extractor looks at no more of it than its `name_of` gives."""
     size: int
     """[bytes] of the whole file."""
     runs: tuple[tuple[int, bytes], ...]
@@ -45,7 +46,7 @@ class FileView:
     @property
     def name(self) -> bytes:
         """The base name."""
-        return self.path.rpartition(b"/")[2]
+        return base_name(self.path)
 
     @property
     def content(self) -> bytes:
@@ -74,6 +75,7 @@ class Skipped:
     """Yielded for a part of a file that could not be read, where the rest could."""
 
     what: str
+    reason: GapReason = GapReason.MALFORMED
 
 
 Found = Component | Distribution | Ownership | ReadMore | Skipped
@@ -82,6 +84,11 @@ Found = Component | Distribution | Ownership | ReadMore | Skipped
 def always(inventory: Inventory) -> bool:  # noqa: ARG001
     """Want the files of this extractor whatever was found before."""
     return True
+
+
+def base_name(path: bytes) -> bytes:
+    """Return the last component of a path."""
+    return path.rpartition(b"/")[2]
 
 
 def every_path(paths: Sequence[bytes], inventory: Inventory) -> Iterable[bytes]:  # noqa: ARG001
@@ -106,3 +113,10 @@ class Extractor:
     """Asked once, before the extractor's wave, with what was found so far (not joined yet)."""
     choose: Callable[[Sequence[bytes], Inventory], Iterable[bytes]] = every_path
     """Which of the files that the patterns found are read, by their paths alone: for what a pattern cannot say."""
+    name_of: Callable[[bytes], bytes] = base_name
+    """The part of a path that counts with the content, where folders say what the file does not (`NAME-VERSION/x`)."""
+    declared: bool = False
+    """True if it reads what only asks for packages (lock files): it runs when that is wanted, and not otherwise."""
+    unowned_only: bool = False
+    """True if files that an official package of the distribution owns are left out: they are its affair, and cost
+    nothing. Wave 3 or later, when the lists of all package managers were read."""

@@ -38,14 +38,33 @@ class Ecosystem(StrEnum):
     PORTAGE = "portage"
     PUB = "pub"
     SWIFT = "swift"
+    CPAN = "cpan"
+    OTP = "otp"
+    PEAR = "pear"
+    PECL = "pecl"
+    WORDPRESS_PLUGIN = "wordpress-plugin"
+    WORDPRESS_THEME = "wordpress-theme"
     GENERIC = "generic"
     """Whatever has no kind of its own here, such as the kernel, or a program known by its file alone."""
 
 
-READ_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM, Ecosystem.PYPI, Ecosystem.NPM})
+READ_ECOSYSTEMS = frozenset(Ecosystem) - {Ecosystem.GITHUB}
 """Kinds that the analysis here reads; the others are named by foreign engines alone."""
 
 OS_ECOSYSTEMS = frozenset({Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM, Ecosystem.ALPM, Ecosystem.PORTAGE})
+
+
+class EvidenceClass(StrEnum):
+    """How sure it is that a package is there, the surest first."""
+
+    INSTALLED = "installed"
+    """The database of a package manager says so."""
+    ARTIFACT = "artifact"
+    """The package itself, or what its installer leaves beside it."""
+    DECLARED = "declared"
+    """A file says so that need not be about this image: a lock file, an SBOM."""
+    HEURISTIC = "heuristic"
+    """A file looks like it: by its name, or by strings in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +87,10 @@ class Component:
 
     ecosystem: Ecosystem
     name: str
-    """As the package calls itself."""
+    """As the package calls itself; Maven's is `group:artifact`, or the artifact alone where nobody says the group."""
     version: str
-    """Whole: deb `epoch:upstream-revision`, rpm `epoch:version-release` (no epoch where it is 0), apk `version-rN`."""
+    """Whole: deb `epoch:upstream-revision`, rpm `epoch:version-release` (no epoch where it is 0), apk `version-rN`.
+    Empty where nobody says it: a Java archive of an unknown version."""
     purl: str = ""
     """Package URL with the distribution's namespace and qualifiers; the engine fills it in."""
     arch: str = ""
@@ -83,11 +103,16 @@ class Component:
     modularity: str = ""
     """rpm modularity label."""
     locations: tuple[bytes, ...] = ()
-    """Files that say so, ordered."""
+    """Files that say so, ordered; a place inside one stands behind it and a colon: `app.war:WEB-INF/lib/x.jar`."""
+    member: bytes = b""
+    """Where inside its file an extractor found it; joining puts it into the locations and leaves this empty."""
     found_by: str = ""
     """Name of the extractor."""
     owned_by: str = ""
     """Name of the OS package that installed this language package; empty if none did."""
+    evidence: EvidenceClass = EvidenceClass.ARTIFACT
+    qualifiers: tuple[tuple[str, str], ...] = ()
+    """Of the package URL, beside those that the engine knows, ordered by key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +138,14 @@ class GapReason(StrEnum):
     """The database has nothing about this ecosystem or release."""
     UNCOMPARABLE_VERSION = "uncomparable-version"
     NO_PACKAGES = "no-packages"
+    NO_FEED = "no-feed"
+    """Nobody publishes advisories about packages of this kind: they are listed, and cannot be looked up anywhere."""
+    OUT_OF_SIGHT = "out-of-sight"
+    """The image's form does not show it: what lower layers of a Nydus image had."""
+
+
+LASTING_REASONS = frozenset({GapReason.NO_FEED, GapReason.OUT_OF_SIGHT})
+"""Gaps that every scan of such an image has: they are said, and do not make a scan incomplete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ SKIPPED_COUNT: Final = 10_000
 _FAULT_COUNT: Final = 20
 
 
-def question_of(extractor: Extractor, base_name: bytes) -> Question:
-    """Make the question that an extractor asks of a file."""
-    return Question(extractor=extractor.name, version=extractor.version, base_name=base_name)
+def question_of(extractor: Extractor, name: bytes) -> Question:
+    """Make the question that an extractor asks of a file, by what its `name_of` gives."""
+    return Question(extractor=extractor.name, version=extractor.version, base_name=name)
 
 
 def analyse(extractor: Extractor, file: FileView, *, owned_tails: tuple[bytes, ...] = (b"",)) -> Outcome:
@@ -36,7 +36,7 @@ def analyse(extractor: Extractor, file: FileView, *, owned_tails: tuple[bytes, .
     found: list[Component | Distribution | Ownership] = []
     faults: list[Fault] = []
     skipped = 0
-    question = question_of(extractor, file.name)
+    question = question_of(extractor, extractor.name_of(file.path))
     try:
         for item in extractor.extract(file):
             if isinstance(item, ReadMore):
@@ -44,7 +44,7 @@ def analyse(extractor: Extractor, file: FileView, *, owned_tails: tuple[bytes, .
             if isinstance(item, Skipped):
                 skipped += 1
                 if skipped <= _FAULT_COUNT:
-                    faults.append(Fault(reason=GapReason.MALFORMED, detail=item.what))
+                    faults.append(Fault(reason=item.reason, detail=item.what))
                 elif skipped == SKIPPED_COUNT:
                     faults.append(Fault(reason=GapReason.MALFORMED, detail="the rest was given up"))
                     break
@@ -59,7 +59,7 @@ def analyse(extractor: Extractor, file: FileView, *, owned_tails: tuple[bytes, .
         faults.append(Fault(reason=GapReason.MALFORMED, detail=str(fault)))
     except Exception as defect:  # noqa: BLE001 - the one place: a bug of one extractor must not end the scan
         detail = f"this is a mistake in the extractor: {type(defect).__name__}: {printable(str(defect))}"
-        faults.append(Fault(reason=GapReason.UNSUPPORTED, detail=detail))
+        faults.append(Fault(reason=GapReason.UNSUPPORTED, detail=detail, is_defect=True))
     if skipped > _FAULT_COUNT:
         faults.append(Fault(reason=GapReason.MALFORMED, detail=f"and {skipped - _FAULT_COUNT} more like these"))
     return Outcome(question=question, found=tuple(found), faults=tuple(faults))

@@ -1,7 +1,6 @@
 """From what single files say to what an image has.
 
-This module alone decides when two components are one, which OS package owns a language package, and the order of an
-inventory.
+This module alone decides when two components are one, and the order of an inventory.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,15 +13,17 @@ from rafsight.analysis.inventory import (
     Component,
     Distribution,
     Ecosystem,
+    EvidenceClass,
     Gap,
     GapReason,
     Inventory,
     Ownership,
 )
-from rafsight.analysis.os.official import is_official_maintainer
+from rafsight.analysis.ownership import find_owners
 from rafsight.analysis.purl import normal_name, purl_of
 
-_STANZAS: Final = b"var/lib/dpkg/status.d/"
+_CASELESS: Final = frozenset({Ecosystem.COMPOSER, Ecosystem.NUGET})
+_SUREST: Final = tuple(EvidenceClass)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +46,19 @@ def join(evidence: Evidence, merged_roots: frozenset[bytes] = frozenset()) -> In
     """
     distribution = merge_distributions(evidence.distributions)
     everything = sorted(evidence.components, key=_order)
-    system = [component for component in everything if component.ecosystem in OS_ECOSYSTEMS]
-    owners = _owners(system, evidence.ownerships, merged_roots)
+    others = [component for component in everything if component.ecosystem not in OS_ECOSYSTEMS]
+    paths = {path for component in others for path in component.locations}
+    owners = find_owners(paths, everything, evidence.ownerships, merged_roots)
     groups: dict[tuple[str, ...], list[Component]] = {}
-    for component in system:
-        key = (component.ecosystem, component.name, component.version, component.arch)
-        groups.setdefault(key, []).append(component)
     for component in everything:
-        if component.ecosystem not in OS_ECOSYSTEMS:
-            for owner, part in _by_owner(component, owners, merged_roots):
-                name = normal_name(component.name) if component.ecosystem is Ecosystem.PYPI else component.name
-                groups.setdefault((component.ecosystem, name, component.version, "", owner), []).append(part)
+        if component.ecosystem in OS_ECOSYSTEMS:
+            groups.setdefault((component.ecosystem, component.name, component.version, component.arch), []).append(
+                component
+            )
+    for component in others:
+        for owner, part in _by_owner(component, owners):
+            key = (component.ecosystem, _one_name(component), component.version, _qualifiers(component), owner)
+            groups.setdefault(key, []).append(part)
     components = sorted((_merge(group, distribution) for group in groups.values()), key=_order)
     gaps = set(evidence.gaps)
     if not components:
@@ -69,42 +72,22 @@ def join(evidence: Evidence, merged_roots: frozenset[bytes] = frozenset()) -> In
     )
 
 
-def normalise(path: bytes, merged_roots: frozenset[bytes]) -> bytes:
-    """Write a path the way the merged `usr` has it: `lib/x` is `usr/lib/x` where `lib` is a link to it."""
-    return b"usr/" + path if path.partition(b"/")[0] in merged_roots else path
+def _one_name(component: Component) -> str:
+    """Return the spelling that is the same for all spellings of one package."""
+    if component.ecosystem is Ecosystem.PYPI:
+        return normal_name(component.name)
+    return component.name.lower() if component.ecosystem in _CASELESS else component.name
 
 
-def _owners(
-    system: Iterable[Component], ownerships: Iterable[tuple[bytes, Ownership]], merged_roots: frozenset[bytes]
-) -> Mapping[bytes, str]:
-    """Map each owned path to its owner, where the owner is installed and the distribution's own."""
-    by_name: dict[str, Component] = {}
-    by_stanza: dict[bytes, Component] = {}
-    for component in system:
-        by_name.setdefault(component.name, component)
-        for location in component.locations:
-            if location.startswith(_STANZAS):
-                by_stanza[location] = component
-    owners: dict[bytes, str] = {}
-    for source, ownership in sorted(ownerships, key=lambda pair: pair[0]):
-        # Distroless shortens the names of these files: there the stanza beside the list says the package's name.
-        owner = by_stanza.get(source.removesuffix(b".md5sums")) or by_name.get(ownership.package)
-        if owner is None or not ownership.official:
-            continue
-        if owner.ecosystem is Ecosystem.DEB and not is_official_maintainer(owner.maintainer):
-            continue
-        for path in ownership.paths:
-            owners.setdefault(normalise(path, merged_roots), owner.name)
-    return owners
+def _qualifiers(component: Component) -> str:
+    return "&".join(f"{key}={value}" for key, value in component.qualifiers)
 
 
-def _by_owner(
-    component: Component, owners: Mapping[bytes, str], merged_roots: frozenset[bytes]
-) -> Iterable[tuple[str, Component]]:
+def _by_owner(component: Component, owners: Mapping[bytes, str]) -> Iterable[tuple[str, Component]]:
     """Split a component where some of its locations are owned and others are not: only the latter may be matched."""
     split: dict[str, list[bytes]] = {}
     for location in component.locations:
-        split.setdefault(owners.get(normalise(location, merged_roots), ""), []).append(location)
+        split.setdefault(owners.get(location, ""), []).append(location)
     if list(split) == [""]:
         return (("", component),)
     return [
@@ -113,11 +96,18 @@ def _by_owner(
 
 
 def _merge(group: Sequence[Component], distribution: Distribution | None) -> Component:
-    """Make one component of several that are the same; the first of them speaks for all."""
+    """Make one component of several that are the same: the first speaks for all, the surest evidence counts."""
     first = group[0]
-    locations = first.locations if len(group) == 1 else (path for component in group for path in component.locations)
+    locations = {path + b":" + one.member if one.member else path for one in group for path in one.locations}
     licences = first.licenses or next((component.licenses for component in group if component.licenses), ())
-    return replace(first, purl=purl_of(first, distribution), locations=tuple(sorted(set(locations))), licenses=licences)
+    return replace(
+        first,
+        purl=purl_of(first, distribution),
+        locations=tuple(sorted(locations)),
+        member=b"",
+        licenses=licences,
+        evidence=min((one.evidence for one in group), key=_SUREST.index),
+    )
 
 
 def _order(component: Component) -> tuple[str, str, str, tuple[bytes, ...], str]:

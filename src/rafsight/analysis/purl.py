@@ -13,6 +13,22 @@ from rafsight.analysis.inventory import Component, Distribution, Ecosystem
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~:-]*")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
+_NAMESPACES: Final = {
+    Ecosystem.COMPOSER: "/",
+    Ecosystem.GITHUB: "/",
+    Ecosystem.GOLANG: "/",
+    Ecosystem.MAVEN: ":",
+    Ecosystem.NPM: "/",
+    Ecosystem.PORTAGE: "/",
+    Ecosystem.SWIFT: "/",
+}
+"""What stands between namespace and name, for the kinds that have namespaces."""
+_LOWER: Final = frozenset(
+    {Ecosystem.BITNAMI, Ecosystem.COMPOSER, Ecosystem.GITHUB, Ecosystem.HEX, Ecosystem.LUAROCKS, Ecosystem.PUB}
+)
+"""Kinds whose package URLs know no capital letters."""
+_TYPES: Final = {Ecosystem.PORTAGE: "ebuild"}
+"""Types that differ from the word for the kind."""
 
 
 def normal_name(name: str) -> str:
@@ -24,18 +40,32 @@ def purl_of(component: Component, distribution: Distribution | None) -> str:
     """Name a component.
 
     OS packages get the distribution as namespace and qualifier (if it is known), their architecture, and the source
-    package where it differs. An rpm's epoch is a qualifier, a deb's is part of its version. Names of npm keep their
-    case: old packages differ by nothing else.
+    package where it differs. An rpm's epoch is a qualifier, a deb's is part of its version. Names of npm and Go keep
+    their case: packages differ by nothing else. A Java package whose group nobody says has no namespace.
     """
     match component.ecosystem:
-        case Ecosystem.PYPI:
-            return f"pkg:pypi/{_encode(normal_name(component.name))}@{_encode(component.version)}"
-        case Ecosystem.NPM:
-            return f"pkg:npm/{'/'.join(map(_encode, component.name.split('/')))}@{_encode(component.version)}"
         case Ecosystem.RPM:
             return _os_purl(component, distribution, *_without_epoch(component.version))
-        case _:
+        case Ecosystem.DEB | Ecosystem.APK | Ecosystem.ALPM:
             return _os_purl(component, distribution, component.version, "")
+        case _:
+            return _language_purl(component)
+
+
+def _language_purl(component: Component) -> str:
+    kind = component.ecosystem
+    name = component.name.lower() if kind in _LOWER else component.name
+    if kind is Ecosystem.PYPI:
+        name = normal_name(name)
+    parts = name.split(_NAMESPACES[kind]) if kind in _NAMESPACES else (name,)
+    tail = "&".join(f"{key}={_encode(value)}" for key, value in component.qualifiers if value)
+    path = "/".join(map(_encode, parts))
+    return f"pkg:{_TYPES.get(kind, kind)}/{path}{_at(component.version)}{'?' if tail else ''}{tail}"
+
+
+def _at(version: str) -> str:
+    """Write a version with its mark; nothing where it is unknown."""
+    return f"@{_encode(version)}" if version else ""
 
 
 def _os_purl(component: Component, distribution: Distribution | None, version: str, epoch: str) -> str:

@@ -26,7 +26,8 @@ class Question:
     extractor: str
     version: int
     base_name: bytes
-    """Some extractors read the base name as well, so equal contents with other names are other questions."""
+    """Some extractors read the name as well (or what `name_of` gives), so equal contents with other names are other
+    questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class Fault:
 
     reason: GapReason
     detail: str
+    is_defect: bool = False
+    """A mistake of ours, not of the content: tomorrow the answer may be another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +75,9 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
     more: ReadMore | None = None
     """Not None: no answer yet, and nothing to keep."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """True if the same question about the same content has the same answer next time."""
+        passing = any(fault.is_defect or fault.reason is GapReason.UNREADABLE for fault in self.faults)
+        return self.more is None and not passing

@@ -3,7 +3,7 @@
 This module alone decides which files share a request: names of one content, and extractors of one file.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rafsight.analysis.extractor import Extractor
@@ -16,12 +16,15 @@ from rafsight.base.units import format_size
 from rafsight.image.selection import Wants
 
 Find = Callable[[Wants], Iterable[FileRef]]
-"""Regular files that match, of any size; symbolic links are not files here."""
+"""Regular files that are wanted, those too large among them; symbolic links are not files here."""
+
+Owners = Callable[[Collection[bytes]], Mapping[bytes, str]]
+"""The official owners of some files, by path."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """One content under one base name: the places where it lies, and who reads it."""
+    """One content under one name: the places where it lies, and who reads it."""
 
     ref: FileRef
     name: bytes
@@ -51,16 +54,18 @@ class Task:
 class Gathering:
     """The tasks of one wave, while they are gathered."""
 
-    def __init__(self, find: Find, inventory: Inventory) -> None:
+    def __init__(self, find: Find, inventory: Inventory, owners: Owners) -> None:
         """Begin.
 
         Args:
             find: the selection over the image's tree.
             inventory: what was found in earlier waves.
+            owners: who owns files, as far as earlier waves tell.
         """
         self._find = find
         self._inventory = inventory
-        self._tasks: dict[tuple[bytes | int, bytes], Task] = {}
+        self._owners = owners
+        self._tasks: dict[tuple[bytes | int, bytes, Callable[[bytes], bytes]], Task] = {}
         self.gaps: list[Gap] = []
 
     @property
@@ -72,6 +77,9 @@ class Gathering:
         """Add the files that an extractor wants and chooses."""
         wants = extractor.wants
         refs = {ref.path: ref for ref in self._find(wants)}
+        if extractor.unowned_only:
+            owned = self._owners(refs.keys())
+            refs = {path: ref for path, ref in refs.items() if path not in owned}
         beside = self._companions(wants) if wants.companions and refs else {}
         for path in extractor.choose(sorted(refs), self._inventory):
             if self._fits(refs[path], extractor):
@@ -81,8 +89,8 @@ class Gathering:
     def _add(self, ref: FileRef, extractor: Extractor, neighbours: dict[bytes, FileRef]) -> None:
         # A file with companions is more than its content, so it stands for itself alone.
         content: bytes | int = ref.row if neighbours or not ref.content else ref.content
-        name = ref.path.rpartition(b"/")[2]
-        task = self._tasks.setdefault((content, name), Task(ref=ref, name=name))
+        name = extractor.name_of(ref.path)
+        task = self._tasks.setdefault((content, name, extractor.name_of), Task(ref=ref, name=name))
         task.paths[ref.path] = None
         if extractor not in task.extractors:
             task.extractors.append(extractor)
@@ -143,7 +151,7 @@ def request_of(row: int, tasks: list[Task]) -> ReadRequest | None:
 
 def _first_ranges(wants: Wants, size: int) -> list[tuple[int, int]]:
     """Return what is read of a file to begin with."""
-    if wants.head is None and wants.tail is None:
+    if size <= wants.whole or (wants.head is None and wants.tail is None):
         return [(0, size)]
     tail = min(wants.tail or 0, size)
     return [(0, wants.head or 0), (size - tail, tail)]

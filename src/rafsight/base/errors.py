@@ -22,10 +22,14 @@ class ExitStatus(IntEnum):
 
     OK = 0
     """Done. Findings alone do not change this, unless `--exit-code` asks for it."""
+    POLICY = 1
+    """A scan's report is not what the user's policy wants."""
     USAGE = 2
     """The command line does not parse."""
     INCOMPLETE = 3
     """Something was not looked at, so the absence of findings means nothing there."""
+    NOTHING = 4
+    """There was nothing to look at, so the absence of findings means nothing at all."""
     REFERENCE = 64
     """The reference is not written as references are."""
     DAMAGED = 65
@@ -47,7 +51,7 @@ class ExitStatus(IntEnum):
     DENIED = 77
     """The registry wants other credentials."""
     DATABASE = 78
-    """There is no usable advisory database."""
+    """There is no usable advisory database, or it is older than the user allows."""
     INTERRUPTED = 130
     """Ctrl-C."""
 

@@ -381,4 +381,5 @@ def _database(descriptor: _Descriptor) -> DatabaseFacts:
         newest_record="",
         record_count=0,
         digest="",
+        knows_exploited=True,
     )

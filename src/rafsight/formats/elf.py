@@ -1,4 +1,4 @@
-"""ELF files as far as their section names: enough to tell what a program carries, without its code.
+"""ELF files as far as their sections: enough to tell what a program carries, without its code.
 
 The header says where the table of sections lies, one section holds the names of all. Both are read from ranges of the
 file (System V ABI, chapter 4). What does not follow the format is no error: nobody knows what others make of it.
@@ -6,7 +6,7 @@ file (System V ABI, chapter 4). What does not follow the format is no error: nob
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 ELF_HEAD: Final = 64
 """[bytes] from the start of a file that say what it is."""
@@ -15,6 +15,8 @@ _NO_BITS: Final = 8
 """Type of a section that takes no bytes in the file."""
 _MANY_SECTIONS: Final = 0xFF00
 """Counts and indexes from here on stand elsewhere."""
+_NAME_SIZE: Final = 64
+"""[bytes] names are read this far: no name that means something is longer, and thousands may point at one long text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +42,33 @@ class ElfHead:
         return self.entry_size * self.count
 
 
+class ElfSection(NamedTuple):
+    """One section. Nothing here was compared with the size of the file."""
+
+    name_offset: int
+    """[bytes] of its name in the section that holds the names."""
+    kind: int
+    address: int
+    """Where it lies in the memory of the running program; 0 if it is not loaded."""
+    offset: int
+    """[bytes] in the file."""
+    size: int
+    """[bytes]."""
+
+    @property
+    def has_bytes(self) -> bool:
+        """True if the file holds its content."""
+        return self.kind != _NO_BITS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfSections:
     """The section table."""
 
+    entries: tuple[ElfSection, ...]
     names_offset: int
     """[bytes] of the section that holds the names."""
     names_size: int
-    name_offsets: tuple[int, ...]
-    """[bytes] of each section's name in that section."""
     end: int
     """[bytes] where the last of the sections and their table ends; what follows was appended to the file."""
 
@@ -79,15 +99,32 @@ def read_sections(head: ElfHead, table: bytes) -> ElfSections:
     """
     order = ">" if head.is_big_endian else "<"
     form = struct.Struct(order + ("IIQQQQIIQQ" if head.is_64 else "IIIIIIIIII"))
-    sections = list(form.iter_unpack(table[: head.table_size]))
-    end = max((one[4] + one[5] for one in sections if one[1] != _NO_BITS), default=0)
-    names = sections[head.names_index]
+    entries = tuple(
+        ElfSection(name, kind, address, offset, size)
+        for name, kind, _, address, offset, size, *_ in form.iter_unpack(table[: head.table_size])
+    )
+    end = max((entry.offset + entry.size for entry in entries if entry.has_bytes), default=0)
+    names = entries[head.names_index]
     return ElfSections(
-        names_offset=names[4],
-        names_size=names[5],
-        name_offsets=tuple(one[0] for one in sections),
+        entries=entries,
+        names_offset=names.offset,
+        names_size=names.size,
         end=max(end, head.table_offset + head.table_size),
     )
+
+
+def named_sections(sections: ElfSections, names: bytes) -> dict[bytes, ElfSection]:
+    """Return the sections by their names, the first of each name.
+
+    Args:
+        sections: the table.
+        names: content of the section that holds the names.
+    """
+    found: dict[bytes, ElfSection] = {}
+    for entry in sections.entries:
+        name = names[entry.name_offset : entry.name_offset + _NAME_SIZE].partition(b"\0")[0]
+        found.setdefault(name, entry)
+    return found
 
 
 def section_names(sections: ElfSections, names: bytes) -> frozenset[bytes]:
@@ -97,8 +134,4 @@ def section_names(sections: ElfSections, names: bytes) -> frozenset[bytes]:
         sections: the table.
         names: content of the section that holds the names.
     """
-    found = set()
-    for offset in sections.name_offsets:
-        end = names.find(b"\0", offset)
-        found.add(names[offset : end if end >= 0 else len(names)])
-    return frozenset(found)
+    return frozenset(named_sections(sections, names))

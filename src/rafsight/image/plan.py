@@ -110,6 +110,7 @@ def plan_reads(
     *,
     max_gap: int,
     max_waste: float,
+    spare: int,
     max_request: int,
     max_content: int,
 ) -> ReadPlan:
@@ -120,6 +121,7 @@ def plan_reads(
         chunks: (c,) rows of the chunk table, in any order, repeated or not.
         max_gap: [bytes] neighbours further apart are never fetched together.
         max_waste: bytes between units that may be fetched for nothing, as a fraction of the bytes needed.
+        spare: [bytes] the same, on top: what plans before this one might have wasted, and did not.
         max_request: [bytes] a range ends where it would grow larger (a single unit may be larger).
         max_content: [bytes] the same for what the units of a range become.
     Returns: Ranges ordered by (blob_index, offset).
@@ -135,7 +137,8 @@ def plan_reads(
     rows = np.unique(units)
     streaming = placement.units.form[rows] == UnitForm.STREAM
     spans = _spans(placement, rows[~streaming])
-    joined = _joined(spans, max_gap=max_gap, max_waste=max_waste)
+    budget = int(max_waste * int(spans.news.sum())) + spare
+    joined = _joined(spans, max_gap=max_gap, budget=budget)
     ranges = list(_cut(spans, joined, max_request=max_request, max_content=max_content))
     return ReadPlan(
         ranges=tuple(ranges),
@@ -188,11 +191,10 @@ def _spans(placement: Placement, units: RowArray) -> _Spans:
     )
 
 
-def _joined(spans: _Spans, *, max_gap: int, max_waste: float) -> NDArray[np.bool_]:
+def _joined(spans: _Spans, *, max_gap: int, budget: int) -> NDArray[np.bool_]:
     """Choose which neighbours are fetched together: the smallest gaps first, while the budget of waste lasts."""
     joined: NDArray[np.bool_] = (spans.blobs[1:] == spans.blobs[:-1]) & (spans.gaps <= max_gap)
     by_size = np.flatnonzero(joined)[np.argsort(spans.gaps[joined], kind="stable")]
-    budget = int(max_waste * int(spans.news.sum()))
     joined[by_size[np.cumsum(spans.gaps[by_size]) > budget]] = False
     return joined
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rafsight.image.tree import ImageTree
 
 RowArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,16 @@ class Wants:
     """[bytes] from the start are enough to begin with; None: the whole file."""
     tail: int | None = None
     """[bytes] from the end are enough to begin with; None: the whole file, or only the head where `head` is given."""
+    whole: int = 0
+    """[bytes] files up to this size are read whole, even so: in a chunk or two nothing is saved by asking twice."""
     companions: tuple[bytes, ...] = ()
     """Suffixes of the base name: neighbours `NAME + suffix` are handed over with the file if they exist."""
+    min_size: int = 0
+    """[bytes] smaller files are not what is looked for."""
+    executable_only: bool = False
+    """True if only files with an execute bit are looked for."""
+    except_for: tuple[bytes, ...] = ()
+    """Patterns of files that are not looked for, of those that `patterns` name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +57,23 @@ def select_files(tree: ImageTree, patterns: Iterable[bytes]) -> list[Match]:
 
     Cost: no I/O. One pass over the names of the tree for each pattern that begins with `**/`, by columns.
     """
-    found: dict[int, Match] = {}
-    for pattern in patterns:
-        for match in _matches(tree, pattern):
-            found.setdefault(match.row, match)
-    return list(found.values())
+    return _select(tree, patterns, (tree.entries.mode & 0o170000) == st.S_IFREG)
+
+
+def select_wanted(tree: ImageTree, wants: Wants) -> list[Match]:
+    """Find the files that somebody wants, those too large among them: as `select_files`, with all conditions.
+
+    Cost: no I/O. As `select_files`; paths are made only of files that meet the conditions.
+    """
+    mode = tree.entries.mode
+    may_be = (mode & 0o170000) == st.S_IFREG
+    if wants.executable_only:
+        may_be &= (mode & 0o111) != 0
+    if wants.min_size:
+        may_be &= tree.entries.size >= wants.min_size
+    if wants.except_for:
+        may_be[[match.row for match in _select(tree, wants.except_for, may_be)]] = False
+    return _select(tree, wants.patterns, may_be)
 
 
 def select_rows(tree: ImageTree, rows: RowArray, glob: bytes) -> RowArray:
@@ -93,15 +114,30 @@ def compile_patterns(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
     return re.compile(b"|".join(forms) if forms else rb"(?!)", re.DOTALL)
 
 
-def _matches(tree: ImageTree, pattern: bytes) -> Iterator[Match]:
+def _select(tree: ImageTree, patterns: Iterable[bytes], may_be: BoolArray) -> list[Match]:
+    """Find the files that patterns name.
+
+    Args:
+        tree: the tree.
+        patterns: the patterns.
+        may_be: (n,) which rows may be found; regular files only.
+    """
+    found: dict[int, Match] = {}
+    for pattern in patterns:
+        for match in _matches(tree, pattern, may_be):
+            found.setdefault(match.row, match)
+    return list(found.values())
+
+
+def _matches(tree: ImageTree, pattern: bytes, may_be: BoolArray) -> Iterator[Match]:
     if pattern.startswith(b"**/"):
-        for row in _anywhere(tree, pattern.removeprefix(b"**/").split(b"/")).tolist():
+        for row in _anywhere(tree, pattern.removeprefix(b"**/").split(b"/"), may_be).tolist():
             yield Match(row=row, path=tree.path(row))
         return
     head, star, _ = pattern.partition(b"*")
     if not star:
         row = tree.find(pattern)
-        if row is not None and tree.is_file(row):
+        if row is not None and may_be[row]:
             yield Match(row=row, path=pattern)
         return
     base, _, _ = head.rpartition(b"/")
@@ -109,11 +145,11 @@ def _matches(tree: ImageTree, pattern: bytes) -> Iterator[Match]:
     if start is None:
         return
     rest = pattern[len(base) :].lstrip(b"/").split(b"/")
-    yield from _below(tree, [(start, base)], rest)
+    yield from _below(tree, [(start, base)], rest, may_be)
 
 
-def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes]) -> Iterator[Match]:
-    """Match the remaining components below some directories; the last one has to be a regular file."""
+def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes], may_be: BoolArray) -> Iterator[Match]:
+    """Match the remaining components below some directories; the last one has to be a file that may be found."""
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
         found: dict[int, bytes] = {}  # a directory that many links lead to is looked into once
@@ -126,17 +162,16 @@ def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes])
                 target = tree.find(where) if tree.is_symlink(child) else child
                 if target is None:
                     continue
-                if last and tree.is_file(target):
+                if last and may_be[target]:
                     yield Match(row=target, path=where)
                 elif not last and tree.is_directory(target):
                     found.setdefault(target, where)
         places = list(found.items())
 
 
-def _anywhere(tree: ImageTree, parts: list[bytes]) -> RowArray:
-    """Match components upwards from the names of all regular files."""
-    rows = np.flatnonzero((tree.entries.mode & 0o170000) == st.S_IFREG)
-    rows = select_rows(tree, rows, parts[-1])
+def _anywhere(tree: ImageTree, parts: list[bytes], may_be: BoolArray) -> RowArray:
+    """Match components upwards from the names of all files that may be found."""
+    rows = select_rows(tree, np.flatnonzero(may_be), parts[-1])
     above = tree.entries.parent[rows].astype(np.int64)
     for part in reversed(parts[:-1]):
         good = select_rows(tree, np.unique(above[above > 0]), part)

@@ -251,6 +251,7 @@ class ImageTree:
             return None
         key = hashlib.sha256(int(self.entries.size[row]).to_bytes(8, "little"))
         key.update(self.tables.extents.file_offset[extents.start : extents.stop].tobytes())
+        key.update(self.tables.extents.size[extents.start : extents.stop].tobytes())  # a chunk may be used in part
         key.update(digests.tobytes())
         return key.digest()
 

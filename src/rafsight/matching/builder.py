@@ -21,6 +21,7 @@ from typing import Final, Self
 
 from rafsight.base.errors import HostLimit
 from rafsight.matching.advisory import Advisory, Facts, ParsedRecord
+from rafsight.matching.feeds.epss import ScoreReader
 from rafsight.matching.feeds.kev import Catalogue
 from rafsight.matching.grouping import cves_of
 from rafsight.matching.merge import STAGING, Replacement, merge
@@ -42,6 +43,7 @@ from rafsight.matching.versions import SCHEMES
 DUMP: Final = "dump"
 RECORDS: Final = "records"
 KEV: Final = "kev"
+EPSS: Final = "epss"
 
 _DUMP_SHARE: Final = 0.9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -209,8 +211,34 @@ class DatabaseBuilder:
                 "INSERT INTO temp.staged_exploited VALUES (?, ?, ?, ?)",
                 ((entry.id, entry.date_added, entry.due_date, entry.ransomware) for entry in catalogue.entries),
             )
-        self._sources = {number: facts for number, facts in self._sources.items() if facts.kind != KEV}
         settled = replace(source, newest=catalogue.released, record_count=len(catalogue.entries), imported=self._now)
+        return self._settle_list(settled)
+
+    def set_likelihoods(self, scores: ScoreReader, source: SourceFacts) -> SourceFacts:
+        """Replace EPSS's scores, and return their source with counts and date filled in.
+
+        Raises: DatabaseNotWritten; MalformedScores: the scores that were there before stay.
+        """
+        connection = self._open_connection()
+        with self._storing():
+            try:
+                connection.execute("SAVEPOINT scores")
+                connection.execute("DELETE FROM temp.staged_likelihood")
+                connection.executemany("INSERT INTO temp.staged_likelihood VALUES (?, ?, ?)", scores)
+                count = connection.execute("SELECT count(DISTINCT cve) FROM temp.staged_likelihood").fetchone()[0]
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK TO scores")
+                raise
+            finally:
+                with suppress(sqlite3.Error):
+                    connection.execute("RELEASE scores")
+        counts = {"record_count": count, "malformed_count": scores.malformed_count}
+        return self._settle_list(replace(source, newest=scores.released, imported=self._now, **counts))
+
+    def _settle_list(self, settled: SourceFacts) -> SourceFacts:
+        """Put a source in the place of the one of its kind, of which there is one."""
+        self._sources = {number: facts for number, facts in self._sources.items() if facts.kind != settled.kind}
         self._sources[max(self._sources, default=0) + 1] = settled
         return settled
 

@@ -1,7 +1,7 @@
 """OSV's names of ecosystems and packages, and the form in which the database keeps them.
 
 This module alone decides where an ecosystem's name ends and its release begins, which releases are the same, and which
-spellings of a package name are one package.
+spellings of a package's name or version are one.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Final
 
 _PYPI_SEPARATORS: Final = re.compile(r"[-_.]+")
 _UBUNTU_LTS: Final = ":LTS"
+_REVISION: Final = re.compile(r"-[0-9]{1,9}\Z")
 
 
 def split_ecosystem(ecosystem: str) -> tuple[str, str]:
@@ -28,6 +29,14 @@ def package_name(base: str, name: str) -> str:
     """Bring a package name into the one form that its ecosystem takes for the same package."""
     normalise = _NORMALISERS.get(base)
     return normalise(name) if normalise else name
+
+
+def package_version(base: str, version: str) -> str:
+    """Bring the version of an installed package into the form that advisories have.
+
+    Bitnami counts its own revisions of a program behind a hyphen (`7.2.4-3`), which its advisories do not know.
+    """
+    return _REVISION.sub("", version) if base == "Bitnami" else version
 
 
 def _pypi(name: str) -> str:

@@ -73,3 +73,7 @@ class Finding:
     """The component is headers of a kernel that does not run in the image; the severity is capped."""
     fix_channel: str = ""
     """Where the fix is to be had, if not in the release's ordinary repositories: `Ubuntu Pro`."""
+    epss: float | None = None
+    """Probability that it is exploited within 30 days, as FIRST's EPSS says; None where nothing is known."""
+    epss_percentile: float | None = None
+    """Share of all rated flaws that are at most as likely."""

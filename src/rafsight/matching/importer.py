@@ -1,8 +1,8 @@
 """Files to a build of the database.
 
 This module alone decides what a path means to an import: a zip of an ecosystem, a folder of zips or records, a single
-record, CISA's catalogue (known by its content). A malformed record is counted, named and left out; it ends nothing.
-JSON beside the records that is no record at all is passed over.
+record, CISA's catalogue, EPSS's scores (both known by their content). A malformed record is counted, named and left
+out; it ends nothing. JSON beside the records that is no record at all is passed over.
 """
 
 import hashlib
@@ -16,8 +16,9 @@ from typing import Final
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.events import Advanced, Finished, Listener, Noticed, Started
 from rafsight.base.units import MiB
-from rafsight.matching.builder import DUMP, KEV, RECORDS, DatabaseBuilder, SourceWriter
+from rafsight.matching.builder import DUMP, EPSS, KEV, RECORDS, DatabaseBuilder, SourceWriter
 from rafsight.matching.feeds.archive import MEMBER_SIZE, Member, read_members
+from rafsight.matching.feeds.epss import ScoreReader, looks_like_scores
 from rafsight.matching.feeds.kev import looks_like_catalogue, parse_catalogue
 from rafsight.matching.feeds.osv import MalformedRecord, RecordParser, is_foreign
 from rafsight.matching.schema import SourceFacts
@@ -25,6 +26,8 @@ from rafsight.matching.versions import SCHEMES
 
 KEV_SIZE: Final = 64 * MiB
 """[bytes] of CISA's catalogue."""
+EPSS_SIZE: Final = 128 * MiB
+"""[bytes] of EPSS's scores, compressed."""
 
 _FILE_COUNT: Final = 2_000_000
 _HEAD_SIZE: Final = 4096
@@ -38,7 +41,7 @@ class NothingToImport(CallerError):
 
     code = "nothing-to-import"
     template = "{path} holds no advisories"
-    remedy = "Name an OSV zip, a folder of them (ECOSYSTEM/all.zip), OSV records as .json, or CISA's catalogue."
+    remedy = "Name an OSV zip, a folder of them (ECOSYSTEM/all.zip), OSV records, CISA's catalogue, or EPSS scores."
     exit_status = ExitStatus.NOT_FOUND
 
 
@@ -87,6 +90,8 @@ class Importer:
         for file in files:
             if file.kind == KEV:
                 self._take_catalogue(builder, file)
+            elif file.kind == EPSS:
+                self._take_scores(builder, file)
             elif file.kind == DUMP:
                 source = _facts(file, name=file.ecosystem or str(file.path))
                 with file.path.open("rb") as stream:
@@ -100,6 +105,11 @@ class Importer:
     def _take_catalogue(self, builder: DatabaseBuilder, file: AdvisoryFile) -> None:
         catalogue = parse_catalogue(_read_bounded(file.path, KEV_SIZE), str(file.path))
         settled = builder.set_catalogue(catalogue, _facts(file, name="cisa"))
+        self.imported.append(ImportedSource(source=settled, problems=()))
+
+    def _take_scores(self, builder: DatabaseBuilder, file: AdvisoryFile) -> None:
+        with file.path.open("rb") as stream:
+            settled = builder.set_likelihoods(ScoreReader(stream, str(file.path)), _facts(file, name="first"))
         self.imported.append(ImportedSource(source=settled, problems=()))
 
     def _take_members(self, builder: DatabaseBuilder, source: SourceFacts, members: Iterator[Member]) -> None:
@@ -191,7 +201,7 @@ def _walk(directory: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(directory):
         folders.sort()
         for name in sorted(names):
-            if name.endswith((".json", ".zip")):
+            if name.endswith((".json", ".zip", ".csv", ".csv.gz")):
                 count += 1
                 if count > _FILE_COUNT:
                     return
@@ -207,6 +217,8 @@ def _recognise(path: Path) -> AdvisoryFile | None:
     if head.startswith(b"PK"):
         named = next((name for name in (path.parent.name, path.stem) if name in SCHEMES), "")
         return AdvisoryFile(path=path, kind=DUMP, ecosystem=named)
+    if looks_like_scores(head):
+        return AdvisoryFile(path=path, kind=EPSS)
     if looks_like_catalogue(head):
         return AdvisoryFile(path=path, kind=KEV)
     return AdvisoryFile(path=path, kind=RECORDS) if head.lstrip()[:1] == b"{" else None

@@ -18,7 +18,7 @@ from rafsight.matching.finding import Finding, Status
 from rafsight.matching.grouping import Flaw, Member, group
 from rafsight.matching.questions import ask
 from rafsight.matching.severity import END_OF_LIFE, UNIMPORTANT, Opinion, Verdict, judge
-from rafsight.matching.sources import is_bundle, page_of, publisher_of
+from rafsight.matching.sources import CVE, is_bundle, page_of, publisher_of
 from rafsight.matching.store import AdvisoryDatabase, Hit
 from rafsight.matching.versions import UncomparableVersion, scheme_for
 
@@ -99,6 +99,7 @@ class _Context:
     exploited: frozenset[str] = frozenset()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    likelihoods: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def _judge(component: Component, flaw: Flaw) -> Verdict:
@@ -118,7 +119,12 @@ def _ask_elsewhere(database: AdvisoryDatabase, flaws: Sequence[_Judged]) -> _Con
         exploited=database.known_exploited(),
         verdicts=verdicts_elsewhere(database, [*unrated.values()]),
         titles=titles_elsewhere(database, [*untitled.values()]),
+        likelihoods=database.likelihoods([name for judged in flaws for name in _cves(judged.flaw)]),
     )
+
+
+def _cves(flaw: Flaw) -> list[str]:
+    return [name for name in (flaw.id, *flaw.aliases) if CVE.match(name)]
 
 
 def _sorted(findings: Iterable[Finding], order: dict[int, int]) -> tuple[Finding, ...]:
@@ -159,6 +165,7 @@ def _finding(judged: _Judged, context: _Context) -> Finding:
     severity = Severity.CRITICAL if malware else verdict.severity
     headers = _is_os(component) and _KERNEL_HEADERS.match(component.name) is not None
     fixed_versions, channel = _fixes(flaw)
+    likely = max((context.likelihoods[name] for name in _cves(flaw) if name in context.likelihoods), default=None)
     return Finding(
         id=flaw.id,
         aliases=flaw.aliases,
@@ -182,6 +189,8 @@ def _finding(judged: _Judged, context: _Context) -> Finding:
         malware=malware,
         kernel_headers=headers,
         fix_channel=channel,
+        epss=likely[0] if likely else None,
+        epss_percentile=likely[1] if likely else None,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from rafsight.base.units import KiB
-from rafsight.matching.schema import INDEX, SCHEMA_VERSION, SourceFacts
+from rafsight.matching.schema import COUNTS, INDEX, SCHEMA_VERSION, SourceFacts
 
 STAGING: Final = """
 CREATE TEMP TABLE staged_record (
@@ -25,12 +25,16 @@ CREATE TEMP TABLE staged_affected (
     facts INTEGER NOT NULL, fixed TEXT NOT NULL);
 CREATE TEMP TABLE staged_rating (record INTEGER NOT NULL, cve TEXT NOT NULL);
 CREATE TEMP TABLE staged_exploited (id TEXT, date_added TEXT, due_date TEXT, ransomware INTEGER);
+CREATE TEMP TABLE staged_likelihood (cve TEXT, epss REAL, percentile REAL);
 CREATE TEMP TABLE chosen (
     number INTEGER PRIMARY KEY, ecosystem INTEGER NOT NULL, id TEXT NOT NULL, source INTEGER NOT NULL,
     dictionary INTEGER NOT NULL, staged INTEGER, kept INTEGER);
 CREATE TEMP TABLE kept_source (number INTEGER PRIMARY KEY, renumbered INTEGER NOT NULL);
 """
 """A row of staged_record without body says that the record is withdrawn. `modified` is in [µs] since 1970."""
+
+LISTS: Final = {"kev": "exploited", "epss": "likelihood"}
+"""Kinds of sources that are no records but a list, and the table that it fills: a new one replaces the old."""
 
 _DICTIONARY_SIZE: Final = 64 * KiB
 _SAMPLES_SIZE: Final = 1536 * KiB
@@ -96,7 +100,7 @@ def merge(connection: sqlite3.Connection, replacement: Replacement) -> None:
     _write_records(connection, kept=replacement.kept, shift=shift)
     _write_affected(connection, kept=replacement.kept)
     _write_ratings(connection, kept=replacement.kept)
-    _write_exploited(connection, replacement)
+    _write_lists(connection, replacement)
     sources = _owners(connection, sources, shift)
     _write_sources(connection, sources)
     _write_metadata(connection, sources, replacement.now)
@@ -208,11 +212,13 @@ def _write_ratings(connection: sqlite3.Connection, *, kept: bool) -> None:
     connection.execute(f"INSERT OR IGNORE INTO rating {staged}{old if kept else ''} ORDER BY 1, 2")
 
 
-def _write_exploited(connection: sqlite3.Connection, replacement: Replacement) -> None:
-    if any(facts.kind == "kev" for facts in replacement.sources.values()):
-        connection.execute("INSERT OR IGNORE INTO exploited SELECT * FROM temp.staged_exploited ORDER BY 1")
-    elif replacement.kept:
-        connection.execute("INSERT INTO exploited SELECT * FROM kept.exploited ORDER BY 1")
+def _write_lists(connection: sqlite3.Connection, replacement: Replacement) -> None:
+    staged = {facts.kind for facts in replacement.sources.values()}
+    for kind, table in LISTS.items():
+        if kind in staged:
+            connection.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM temp.staged_{table} ORDER BY 1")  # noqa: S608
+        elif replacement.kept:
+            connection.execute(f"INSERT INTO {table} SELECT * FROM kept.{table} ORDER BY 1")  # noqa: S608
 
 
 def _owners(connection: sqlite3.Connection, sources: Mapping[int, SourceFacts], shift: int) -> dict[int, SourceFacts]:
@@ -229,7 +235,7 @@ def _owners(connection: sqlite3.Connection, sources: Mapping[int, SourceFacts], 
         if facts.kind == "dump" and number > shift and count < facts.record_count:
             settled[number] = replace(facts, record_count=count, etag="", last_modified="")
         else:
-            settled[number] = facts if facts.kind == "kev" else replace(facts, record_count=count)
+            settled[number] = facts if facts.kind in LISTS else replace(facts, record_count=count)
     return settled
 
 
@@ -246,8 +252,10 @@ def _write_metadata(connection: sqlite3.Connection, sources: Mapping[int, Source
     state = hashlib.sha256(f"layout {SCHEMA_VERSION}\n".encode())
     for facts in sorted(sources.values(), key=lambda facts: (facts.kind, facts.name)):
         state.update(f"{facts.kind}\0{facts.name}\0{facts.sha256}\n".encode())
-    newest = max((facts.newest for facts in sources.values() if facts.kind != "kev"), default="")
+    newest = max((facts.newest for facts in sources.values() if facts.kind not in LISTS), default="")
     connection.executemany(
         "INSERT INTO metadata VALUES (?, ?)",
         [("built", now), ("digest", "sha256:" + state.hexdigest()), ("newest", newest)],
     )
+    for name, query in COUNTS.items():
+        connection.execute(f"INSERT INTO metadata SELECT ?, CAST(({query}) AS TEXT)", (name,))

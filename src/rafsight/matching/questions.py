@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Gap, GapReason, Inventory
+from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Ecosystem, Gap, GapReason, Inventory
 from rafsight.base.text import printable
 from rafsight.matching.distributions import LANGUAGES, Family, NamedBy, family_of
-from rafsight.matching.ecosystems import package_name
+from rafsight.matching.ecosystems import package_name, package_version
 from rafsight.matching.store import Coverage, Lookup
 from rafsight.matching.versions import UncomparableVersion, scheme_for
 
@@ -72,7 +72,9 @@ def ask(inventory: Inventory, coverage: Iterable[Coverage]) -> Questions:
 
 def _is_asked(component: Component) -> bool:
     virtual = component.ecosystem in OS_ECOSYSTEMS and component.name.startswith(".")
-    return bool(component.name) and not component.owned_by and not virtual
+    nameless = component.ecosystem is Ecosystem.MAVEN and ":" not in component.name  # no advisory is about an artifact
+    unversioned = component.ecosystem is Ecosystem.GOLANG and component.version == "(devel)"  # built from a folder
+    return bool(component.name) and not component.owned_by and not (virtual or nameless or unversioned)
 
 
 def _targets(
@@ -93,9 +95,11 @@ def _targets(
             base, named_by = family.base, family.named_by
             wanted = tuple(family.releases(inventory.distribution, known.get(base, ())))
         else:
-            base, named_by, wanted = LANGUAGES.get(ecosystem, ecosystem), NamedBy.BINARY, ("",)
+            base, named_by, wanted = LANGUAGES.get(ecosystem, ""), NamedBy.BINARY, ("",)
         releases = tuple(dict.fromkeys(release for release in (*wanted, "") if release in known.get(base, ())))
-        if releases:
+        if ecosystem not in OS_ECOSYSTEMS and ecosystem not in LANGUAGES:
+            gaps.append(_no_feed(ecosystem, count))
+        elif releases:
             targets[ecosystem] = _Target(base=base, releases=releases, named_by=named_by)
         else:
             gaps.append(_no_advisories(base, wanted, count))
@@ -107,7 +111,7 @@ def _lookups(component: Component, target: _Target) -> Iterator[Lookup]:
     if scheme is None:
         return
     for name, version in _names(component, target):
-        key = scheme.key(version)
+        key = scheme.key(package_version(target.base, version))
         for release in target.releases:
             yield Lookup(base=target.base, release=release, name=package_name(target.base, name), key=key)
 
@@ -144,6 +148,11 @@ def _unknown_distribution(distribution: Distribution | None, ecosystem: str, cou
         subject=printable(subject),
         detail=printable(f"{count} {ecosystem} packages were not looked up: {reason}."),
     )
+
+
+def _no_feed(ecosystem: str, count: int) -> Gap:
+    detail = f"{count} packages were not looked up: nobody publishes advisories about {ecosystem} packages."
+    return Gap(reason=GapReason.NO_FEED, subject=printable(ecosystem), detail=printable(detail))
 
 
 def _no_advisories(base: str, releases: Iterable[str], count: int) -> Gap:

@@ -5,6 +5,7 @@
     rating                                       which records say how bad a CVE is, wherever it is found
     coverage                                     how many records there are for each release
     exploited                                    CISA's catalogue
+    likelihood                                   EPSS
 
 This module alone decides the layout. Any change of it raises SCHEMA_VERSION; databases of other versions are refused,
 since building one again is cheap.
@@ -21,7 +22,7 @@ from rafsight.matching.advisory import Advisory, Facts, NamedFlaw, Vector
 
 APPLICATION_ID: Final = 0x72667361
 """`rfsa` in the header of the file."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 PAGE_SIZE: Final = 8192
 BODY_SIZE: Final = 4 * MiB
 """[bytes] the largest body before compression."""
@@ -48,7 +49,15 @@ CREATE TABLE affected (
 CREATE TABLE rating (cve TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (cve, record)) WITHOUT ROWID;
 CREATE TABLE exploited (
     id TEXT PRIMARY KEY, date_added TEXT NOT NULL, due_date TEXT NOT NULL, ransomware INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE likelihood (cve TEXT PRIMARY KEY, epss REAL NOT NULL, percentile REAL NOT NULL) WITHOUT ROWID;
 """
+
+COUNTS: Final = {
+    "records": "SELECT count(DISTINCT id) FROM main.record",
+    "exploited": "SELECT count(*) FROM main.exploited",
+    "likelihoods": "SELECT count(*) FROM main.likelihood",
+}
+"""What is counted once, when a database is made: every scan tells of it. Names in `metadata`."""
 
 INDEX: Final = "CREATE UNIQUE INDEX record_by_id ON record (ecosystem, id)"
 
@@ -94,9 +103,9 @@ class SourceFacts:
     """One place that advisories in a database came from."""
 
     kind: str
-    """`dump`: a whole ecosystem; `records`: single ones; `kev`: CISA's catalogue."""
+    """`dump`: a whole ecosystem; `records`: single ones; `kev`: CISA's catalogue; `epss`: FIRST's scores."""
     name: str
-    """Ecosystem of a dump; place of single records; `cisa`."""
+    """Ecosystem of a dump; place of single records; `cisa`; `first`."""
     location: str
     """Path or URL."""
     sha256: str

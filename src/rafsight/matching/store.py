@@ -6,7 +6,7 @@ rename, and a reader keeps the file that it opened. One database object serves o
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -104,6 +104,8 @@ class DatabaseStatus:
     record_count: int
     """Of ids: a record about several ecosystems counts once."""
     exploited_count: int
+    likelihood_count: int
+    """CVEs with a score of EPSS."""
     digest: str
     """Changes whenever the content does: hash of the sources' hashes."""
     sources: tuple[SourceFacts, ...]
@@ -176,6 +178,18 @@ class AdvisoryDatabase:
         """
         return frozenset(name for (name,) in self._query("SELECT id FROM exploited"))
 
+    def likelihoods(self, cves: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Return EPSS's score and percentile of those CVEs that have them.
+
+        Raises: DatabaseDamaged.
+        """
+        found: dict[str, tuple[float, float]] = {}
+        for batch in _batches(sorted(set(cves))):
+            marks = ", ".join("?" * len(batch))
+            statement = f"SELECT cve, epss, percentile FROM likelihood WHERE cve IN ({marks})"  # noqa: S608
+            found |= {cve: (epss, percentile) for cve, epss, percentile in self._query(statement, batch)}
+        return found
+
     def ratings(self, cves: Sequence[str]) -> tuple[Rating, ...]:
         """Return all records that say how bad some CVEs are, ordered by CVE, then by record.
 
@@ -233,12 +247,19 @@ class AdvisoryDatabase:
             size=self._query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0],
             built=metadata.get("built", ""),
             newest_record=metadata.get("newest", ""),
-            record_count=self._query("SELECT count(DISTINCT id) FROM record")[0][0],
-            exploited_count=self._query("SELECT count(*) FROM exploited")[0][0],
+            record_count=self._count(metadata, "records"),
+            exploited_count=self._count(metadata, "exploited"),
+            likelihood_count=self._count(metadata, "likelihoods"),
             digest=metadata.get("digest", ""),
             sources=tuple(SourceFacts(**dict(zip(names, row, strict=True))) for row in sources),
             coverage=self.coverage(),
         )
+
+    def _count(self, metadata: Mapping[str, str], name: str) -> int:
+        try:
+            return int(metadata[name])
+        except (KeyError, ValueError) as error:
+            raise DatabaseDamaged(path=str(self._path), reason=f"it does not say how many {name} it has") from error
 
     def _statement(self, batch: Sequence[tuple[int, Lookup]]) -> tuple[str, list[object]]:
         values: list[object] = []

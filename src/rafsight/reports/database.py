@@ -35,6 +35,7 @@ def render_status(status: DatabaseStatus, *, width: int, colour: bool, unicode: 
         ("Built", status.built),
         ("Records", f"{status.record_count:,}, newest of {status.newest_record[:10] or 'an unknown day'}"),
         ("Exploited", f"{status.exploited_count:,} ids in CISA's catalogue (KEV)"),
+        *(("Likely", text) for text in (_likelihoods(status),) if text),
         ("Digest", status.digest),
     ]
     lines: list[Line] = []
@@ -44,6 +45,12 @@ def render_status(status: DatabaseStatus, *, width: int, colour: bool, unicode: 
     if status.sources:
         lines += [(), *_sources(status.sources, width, painter)]
     return painter.paint(lines)
+
+
+def _likelihoods(status: DatabaseStatus) -> str:
+    dates = [source.newest[:10] for source in status.sources if source.kind == "epss"]
+    of = f", of {dates[0]}" if dates and dates[0] else ""
+    return f"{status.likelihood_count:,} probabilities of exploitation (EPSS){of}" if status.likelihood_count else ""
 
 
 def _sources(sources: tuple[SourceFacts, ...], width: int, painter: Painter) -> list[Line]:

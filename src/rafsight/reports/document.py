@@ -1,9 +1,12 @@
 """What a scan says, before any format: one value that every report is made from."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rafsight.access.counting import Cost
 from rafsight.analysis.inventory import Gap, Inventory
+from rafsight.analysis.misconfig.finding import Misconfiguration
+from rafsight.analysis.secrets.finding import Secret
 from rafsight.matching.finding import Finding
 
 
@@ -16,6 +19,26 @@ class LayerFacts:
     media_type: str
     diff_id: str = ""
     created_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderFacts:
+    """How much of an image one of its folders holds."""
+
+    path: bytes
+    """Relative to the root, without a leading slash; empty: files right in the root."""
+    size: int
+    """[bytes] of the regular files below it, without those below folders that are listed themselves."""
+    file_count: int
+    """Regular files, likewise."""
+
+
+class ArtifactKind(StrEnum):
+    """What was looked at, in Trivy's words."""
+
+    IMAGE = "container_image"
+    CYCLONEDX = "cyclonedx"
+    SPDX = "spdx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +67,10 @@ class ImageFacts:
     entry_count: int
     notes: tuple[str, ...] = ()
     """What a reader of the report should know, such as bytes that cannot be verified."""
+    kind: ArtifactKind = ArtifactKind.IMAGE
+    """An SBOM is reported like the image that it tells of, with the fields empty that only an image has."""
+    folders: tuple[FolderFacts, ...] = ()
+    """Where the bytes are: the folders of the first two levels that hold files, ordered by path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +95,35 @@ class DatabaseFacts:
     record_count: int
     """0 where a foreign engine does not say."""
     digest: str
+    knows_exploited: bool = False
+    """It has a catalogue of the flaws that are known to be exploited, so that the others can be said not to be."""
+    knows_likelihoods: bool = False
+    """It has EPSS, so that flaws without a probability are such that nobody rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAnswer:
+    """What a policy of the user's says to this report."""
+
+    expression: str
+    """As the user wrote it."""
+    holds: bool | None
+    """True: the image fails the policy. None: it asks about something that was not looked for, or that nobody knows."""
+    reasons: tuple[str, ...]
+    """The facts that decide it: `critical is 2 (CVE-2024-5535 in libssl3, ...)`. Foreign text is not yet escaped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """Something that was found, and that somebody said need not be shown."""
+
+    finding: Finding | Secret | Misconfiguration
+    status: str
+    """`ignored`, or what a VEX document says: `not_affected`, `fixed`, `under_investigation`."""
+    statement: str
+    """The reason that was given; empty if none was."""
+    source: str
+    """The file that says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,5 +150,22 @@ class ScanReport:
     """Ids, ordered, of findings known to be exploited that filters took out: nobody should miss those unknowingly."""
     engine: EngineFacts | None = None
     """None for the own analysis."""
+    scanners: tuple[str, ...] = ("vuln",)
+    """What was looked for: `vuln`, `secret`, `misconfig`."""
+    secrets: tuple[Secret, ...] = ()
+    """Ordered by severity (worst first), then by place."""
+    misconfigurations: tuple[Misconfiguration, ...] = ()
+    """Checks that failed, ordered by severity (worst first), then by id."""
+    check_count: int = 0
+    """Checks of the configuration that were made."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """What ignore files and VEX documents took out, with their reasons."""
     lists_unimportant: bool = False
     """Reports list `unimportant`, too, marked as such; they are counted nowhere else."""
+    policies: tuple[PolicyAnswer, ...] = ()
+    """What the user's policies say, in their order."""
+
+    @property
+    def names_packages(self) -> bool:
+        """False for a scan that looked for no packages, so that "none" would say nothing."""
+        return "vuln" in self.scanners or bool(self.inventory.components)

@@ -7,10 +7,11 @@ from rafsight.analysis.inventory import Gap, GapReason
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
 from rafsight.formats.oci.config import ImageConfig
 from rafsight.reports.document import ImageFacts, LayerFacts
+from rafsight.reports.folders import folders_of
 
 
 def describe_image(image: Image) -> ImageFacts:
-    """Collect the facts about an open image. Cost: none."""
+    """Collect the facts about an open image. Cost: no I/O; linear in the entries, by columns."""
     identity, tables = image.identity, image.tree.tables
     classified, config = identity.classified, identity.config
     manifest = classified.manifest if classified else None
@@ -30,6 +31,7 @@ def describe_image(image: Image) -> ImageFacts:
         image_size=_pull_size(image),
         entry_count=len(image.tree),
         notes=_notes(image) if is_nydus or classified is None else (),
+        folders=folders_of(image.tree),
     )
 
 

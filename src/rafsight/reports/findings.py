@@ -14,6 +14,7 @@ from typing import Final
 
 from rafsight.base.severity import Severity
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, clip, styled, wrap
+from rafsight.reports.ranking import describe_epss
 from rafsight.reports.rows import Group, Row
 
 NARROW_WIDTH: Final = 70
@@ -165,7 +166,8 @@ def _marks(row: Row) -> list[str]:
 
 
 def _excuses(row: Row) -> list[str]:
-    return ["kernel headers"] * row.kernel_headers + ["unimportant"] * row.unimportant
+    likely = [f"EPSS {describe_epss(row.epss)}"] if row.epss is not None else []
+    return likely + ["kernel headers"] * row.kernel_headers + ["unimportant"] * row.unimportant
 
 
 def _about(row: Row, width: int, painter: Painter, *, below: bool) -> list[Line]:

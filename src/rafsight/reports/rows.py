@@ -10,6 +10,7 @@ from itertools import chain
 
 from rafsight.base.severity import Severity
 from rafsight.matching.finding import Finding
+from rafsight.reports.ranking import rank_of
 from rafsight.reports.targets import Target
 
 
@@ -27,6 +28,7 @@ class Row:
     malware: bool
     kernel_headers: bool = False
     unimportant: bool = False
+    epss: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Group:
     places: tuple[bytes, ...]
     """Where a language package lies; empty for OS packages."""
     rows: tuple[Row, ...]
-    """Worst first, then by id."""
+    """By risk, then by id."""
 
 
 def group_findings(target: Target) -> tuple[Group, ...]:
@@ -96,6 +98,7 @@ def _row_of(finding: Finding, *, unimportant: bool) -> Row:
         malware=finding.malware,
         kernel_headers=finding.kernel_headers,
         unimportant=unimportant,
+        epss=finding.epss,
     )
 
 
@@ -105,4 +108,6 @@ def _fix_of(finding: Finding) -> str:
 
 
 def _worst_first(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-row.severity, row.id))
+    return sorted(
+        rows, key=lambda row: (*rank_of(row.severity, known_exploited=row.known_exploited, epss=row.epss), row.id)
+    )

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from rafsight.analysis.inventory import GapReason
+from rafsight.analysis.inventory import LASTING_REASONS, Gap, GapReason
+from rafsight.analysis.misconfig.finding import Misconfiguration
+from rafsight.analysis.secrets.finding import Secret
 from rafsight.base.severity import Severity
 from rafsight.matching.finding import Finding
 from rafsight.reports.document import ScanReport
@@ -41,8 +43,8 @@ class Totals:
         }[severity]
 
 
-def count_severities(findings: Iterable[Finding]) -> Totals:
-    """Count findings by severity."""
+def count_severities(findings: Iterable[Finding | Secret | Misconfiguration]) -> Totals:
+    """Count findings of any kind by severity."""
     counts = dict.fromkeys(Severity, 0)
     for finding in findings:
         counts[finding.severity] += 1
@@ -67,7 +69,7 @@ def filter_findings(
     Args:
         report: stays as it is.
         severities: the ones to keep.
-        ignore_unfixed: keep only what an update can mend.
+        ignore_unfixed: of the vulnerabilities, keep only what an update can mend.
         show_unimportant: list what the distribution calls unimportant, too, as far as it passes the filters.
     """
 
@@ -79,13 +81,18 @@ def filter_findings(
     if show_unimportant:
         hidden += [finding for finding in unimportant if not passes(finding)]
         unimportant = tuple(filter(passes, unimportant))
+    secrets = tuple(secret for secret in report.secrets if secret.severity in severities)
+    checks = tuple(check for check in report.misconfigurations if check.severity in severities)
+    others = len(report.secrets) - len(secrets) + len(report.misconfigurations) - len(checks)
     exploited = {*report.hidden_exploited, *(finding.id for finding in hidden if finding.known_exploited)}
     return replace(
         report,
         findings=tuple(filter(passes, report.findings)),
         unimportant=unimportant,
         lists_unimportant=report.lists_unimportant or show_unimportant,
-        hidden_count=report.hidden_count + len(hidden),
+        secrets=secrets,
+        misconfigurations=checks,
+        hidden_count=report.hidden_count + len(hidden) + others,
         hidden_exploited=tuple(sorted(exploited)),
     )
 
@@ -95,11 +102,29 @@ def listed_findings(report: ScanReport) -> tuple[Finding, ...]:
     return report.findings + report.unimportant if report.lists_unimportant else report.findings
 
 
-def has_unreadable(report: ScanReport) -> bool:
+def has_unreadable(gaps: Iterable[Gap]) -> bool:
     """Tell whether bytes could not be had or did not verify: nobody can have meant to do without those."""
-    return any(gap.reason is GapReason.UNREADABLE for gap in report.gaps)
+    return any(gap.reason is GapReason.UNREADABLE for gap in gaps)
 
 
 def is_complete(report: ScanReport) -> bool:
-    """Tell whether the absence of findings means something: everything was looked at, against a database."""
-    return not report.gaps and report.database is not None
+    """Tell whether the absence of findings means something: all was looked at, with a database where one is needed."""
+    is_whole = all(gap.reason in LASTING_REASONS for gap in report.gaps)
+    return is_whole and (report.database is not None or "vuln" not in report.scanners)
+
+
+def is_empty(report: ScanReport) -> bool:
+    """Tell whether there was nothing to look at: packages alone were looked for, and the image has none.
+
+    What could not be read may have had some, so that the report is incomplete then.
+    """
+    if report.inventory.components or report.scanners != ("vuln",):
+        return False
+    return {gap.reason for gap in report.gaps} == {GapReason.NO_PACKAGES}
+
+
+def counts_for_exit(report: ScanReport) -> bool:
+    """Tell whether anything was found that whoever waits for the exit status should act on."""
+    return bool(
+        report.secrets or report.misconfigurations or any(not finding.kernel_headers for finding in report.findings)
+    )

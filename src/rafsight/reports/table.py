@@ -9,8 +9,10 @@ from typing import Final
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Gap, GapReason
 from rafsight.base.severity import Severity
 from rafsight.base.units import format_size
-from rafsight.reports.document import EngineFacts, ScanReport
+from rafsight.reports.document import ArtifactKind, EngineFacts, ScanReport
 from rafsight.reports.findings import NARROW_WIDTH, SEVERITY_STYLES, render_findings
+from rafsight.reports.gaps import GAP_WORDS
+from rafsight.reports.other_findings import render_checks, render_secrets, render_suppressed
 from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, right, styled, wrap
 from rafsight.reports.rows import group_findings
 from rafsight.reports.selection import Totals, count_severities
@@ -24,19 +26,16 @@ _WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
 
 _FACT_STYLES: Final = {"Image": Style.BOLD, "Cost": Style.GOOD, "Note": Style.WARNING}
 
-GAP_WORDS: Final = {
-    GapReason.TOO_LARGE: "too large",
-    GapReason.MALFORMED: "malformed",
-    GapReason.UNSUPPORTED: "not supported",
-    GapReason.UNREADABLE: "could not be read",
-    GapReason.UNKNOWN_DISTRIBUTION: "unknown distribution",
-    GapReason.NO_ADVISORIES: "no advisories",
-    GapReason.UNCOMPARABLE_VERSION: "version cannot be compared",
-    GapReason.NO_PACKAGES: "no packages",
-}
 
-
-def render_table(report: ScanReport, *, width: int, colour: bool, unicode: bool, list_all: bool = False) -> str:
+def render_table(
+    report: ScanReport,
+    *,
+    width: int,
+    colour: bool,
+    unicode: bool,
+    list_all: bool = False,
+    show_suppressed: bool = False,
+) -> str:
     """Write a report for people.
 
     Args:
@@ -45,12 +44,16 @@ def render_table(report: ScanReport, *, width: int, colour: bool, unicode: bool,
         colour: use the terminal's colours.
         unicode: False keeps everything within ASCII.
         list_all: name every package, not only those with findings.
+        show_suppressed: list what ignore files and VEX documents took out; it is counted in any case.
     """
     painter = Painter(colour=colour, unicode=unicode)
     width = max(width, _LEAST_WIDTH)
     targets = targets_of(report)
     sections = [_summary(report, targets, width, painter), _overview(report, targets, width, painter)]
     sections += [_target_section(target, width, painter) for target in targets if target.findings or target.unimportant]
+    sections += _other_sections(report, width, painter)
+    if show_suppressed and report.suppressed:
+        sections.append(_suppressed_section(report, width, painter))
     if list_all:
         sections += [_package_section(target, width, painter) for target in targets if target.components]
     if report.gaps:
@@ -63,14 +66,13 @@ def render_table(report: ScanReport, *, width: int, colour: bool, unicode: bool,
 
 def _summary(report: ScanReport, targets: Sequence[Target], width: int, painter: Painter) -> list[Line]:
     image = report.image
+    is_image = image.kind is ArtifactKind.IMAGE
     facts = [
         ("Image", image.name),
-        ("Digest", image.index_digest or image.manifest_digest),
-        ("Format", ", ".join(filter(None, (image.format, image.platform, f"{image.entry_count:,} entries")))),
+        *(("Digest", name) for name in (image.index_digest or image.manifest_digest,) if name or is_image),
+        ("Format", ", ".join(filter(None, (image.format, image.platform, _entries(report))))),
         *(("Engine", _engine(engine)) for engine in (report.engine,) if engine is not None),
-        ("System", _system(report)),
-        ("Packages", ", ".join(_packages(part) for part in targets if part.components)),
-        ("Database", _database(report)),
+        *(_package_facts(report, targets) if report.names_packages else ()),
         ("Cost", describe_cost(report)),
         *(("Note", note) for note in image.notes),
     ]
@@ -81,6 +83,18 @@ def _summary(report: ScanReport, targets: Sequence[Target], width: int, painter:
         block = styled(wrap(text, width - _KEY_WIDTH), style)
         lines += beside([(_KEY_WIDTH, styled([key], Style.DIM)), (width - _KEY_WIDTH, block)], 0)
     return lines
+
+
+def _package_facts(report: ScanReport, targets: Sequence[Target]) -> list[tuple[str, str]]:
+    return [
+        ("System", _system(report)),
+        ("Packages", ", ".join(_packages(part) for part in targets if part.components)),
+        ("Database", _database(report)),
+    ]
+
+
+def _entries(report: ScanReport) -> str:
+    return f"{report.image.entry_count:,} entries" if report.image.kind is ArtifactKind.IMAGE else ""
 
 
 def _engine(engine: EngineFacts) -> str:
@@ -125,9 +139,29 @@ def describe_cost(report: ScanReport) -> str:
 def _overview(report: ScanReport, targets: Sequence[Target], width: int, painter: Painter) -> list[Line]:
     told = verdict(report)
     lines = [line for text, style in told for line in styled(wrap(painter.safe(text, 1000), width), style)]
-    if report.findings:
+    if report.findings or report.secrets or report.misconfigurations:
         lines += [(), *_matrix(targets, report, width, painter)]
     return lines
+
+
+def _other_sections(report: ScanReport, width: int, painter: Painter) -> list[list[Line]]:
+    sections = []
+    if report.secrets:
+        totals = count_severities(report.secrets)
+        heading = styled(["Secrets"], Style.BOLD)
+        heading += styled(wrap(f"{counted(totals.total, 'secret', 'secrets')}: {_in_words(totals)}.", width))
+        sections.append([*heading, (), *render_secrets(report.secrets, width=width, painter=painter)])
+    if report.misconfigurations:
+        totals = count_severities(report.misconfigurations)
+        told = f"{totals.total:,} of {counted(report.check_count, 'check', 'checks')} failed: {_in_words(totals)}."
+        heading = styled(["Misconfiguration"], Style.BOLD) + styled(wrap(told, width))
+        sections.append([*heading, (), *render_checks(report.misconfigurations, width=width, painter=painter)])
+    return sections
+
+
+def _suppressed_section(report: ScanReport, width: int, painter: Painter) -> list[Line]:
+    heading = styled([f"Suppressed ({len(report.suppressed):,})"], Style.BOLD)
+    return [*heading, *render_suppressed(report.suppressed, width=width, painter=painter)]
 
 
 def _matrix(targets: Sequence[Target], report: ScanReport, width: int, painter: Painter) -> list[Line]:
@@ -135,8 +169,12 @@ def _matrix(targets: Sequence[Target], report: ScanReport, width: int, painter: 
     entries = [
         (painter.safe(part.label, 30), len(part.components), count_severities(part.findings)) for part in targets
     ]
+    entries += [("Secrets", 0, count_severities(report.secrets))] if report.secrets else []
+    checks = report.misconfigurations
+    entries += [("Misconfiguration", 0, count_severities(checks))] if checks else []
     if len(entries) > 1:
-        entries.append(("Total", len(report.inventory.components), count_severities(report.findings)))
+        everything = count_severities((*report.findings, *report.secrets, *checks))
+        entries.append(("Total", len(report.inventory.components), everything))
     headings = ("Packages", *(severity.name.capitalize() for severity in _WORST_FIRST), "Total")
     name_width = max(cells("Target"), *(cells(name) for name, _, _ in entries))
     total = name_width + sum(len(heading) + 2 for heading in headings)

@@ -9,7 +9,7 @@ from typing import Final
 
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Ecosystem
 from rafsight.matching.finding import Finding
-from rafsight.reports.document import ScanReport
+from rafsight.reports.document import ScanReport, Suppressed
 
 _FAMILIES: Final[Mapping[str, str]] = {
     "almalinux": "alma",
@@ -34,6 +34,7 @@ _LANGUAGES: Final[Mapping[Ecosystem, tuple[str, str]]] = {
     Ecosystem.COMPOSER: ("PHP", "composer-vendor"),
     Ecosystem.CONAN: ("Conan", "conan"),
     Ecosystem.CONDA: ("Conda", "conda-pkg"),
+    Ecosystem.CPAN: ("Perl", "cpan"),
     Ecosystem.CRAN: ("R", "cran"),
     Ecosystem.GEM: ("Ruby", "gemspec"),
     Ecosystem.GITHUB: ("GitHub Actions", "github"),
@@ -46,8 +47,13 @@ _LANGUAGES: Final[Mapping[Ecosystem, tuple[str, str]]] = {
     Ecosystem.NIX: ("Nix", "nix"),
     Ecosystem.NUGET: (".NET", "dotnet-core"),
     Ecosystem.OPAM: ("OCaml", "opam"),
+    Ecosystem.OTP: ("Erlang/OTP", "otp"),
+    Ecosystem.PEAR: ("PEAR", "pear"),
+    Ecosystem.PECL: ("PECL", "pecl"),
     Ecosystem.PUB: ("Dart", "pub"),
     Ecosystem.SWIFT: ("Swift", "swift"),
+    Ecosystem.WORDPRESS_PLUGIN: ("WordPress plugins", "wordpress-plugin"),
+    Ecosystem.WORDPRESS_THEME: ("WordPress themes", "wordpress-theme"),
     Ecosystem.GENERIC: ("Other", "generic"),
 }
 """Ecosystem to Trivy's title and type."""
@@ -69,6 +75,8 @@ class Target:
     findings: tuple[Finding, ...]
     unimportant: tuple[Finding, ...] = ()
     """Those that the distribution calls unimportant, if they are to be listed."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """Vulnerabilities that ignore files and VEX documents took out."""
 
     @property
     def is_os(self) -> bool:
@@ -86,6 +94,11 @@ def distribution_id_of(family: str) -> str:
     return _IDS.get(family, family)
 
 
+def type_of(ecosystem: Ecosystem) -> str:
+    """Return Trivy's word for a kind of packages; a distribution's packages have its own word there."""
+    return _LANGUAGES[ecosystem][1] if ecosystem in _LANGUAGES else ecosystem.value
+
+
 def targets_of(report: ScanReport) -> tuple[Target, ...]:
     """Divide a report: the distribution if there is one, then each language that has packages, in a fixed order.
 
@@ -101,8 +114,15 @@ def targets_of(report: ScanReport) -> tuple[Target, ...]:
             continue
         title, kind = _LANGUAGES.get(ecosystem, (ecosystem.value, ecosystem.value))
         findings = tuple(finding for finding in report.findings if finding.component.ecosystem is ecosystem)
+        suppressed = _suppressed_of(report, frozenset({ecosystem}))
         target = Target(
-            title=title, label=title, result_class="lang-pkgs", type=kind, components=own, findings=findings
+            title=title,
+            label=title,
+            result_class="lang-pkgs",
+            type=kind,
+            components=own,
+            findings=findings,
+            suppressed=suppressed,
         )
         found.append(target)
     return tuple(found)
@@ -125,4 +145,13 @@ def _os_target(report: ScanReport, components: tuple[Component, ...]) -> Target:
         components=components,
         findings=tuple(finding for finding in report.findings if finding.component.ecosystem in OS_ECOSYSTEMS),
         unimportant=tuple(finding for finding in unimportant if finding.component.ecosystem in OS_ECOSYSTEMS),
+        suppressed=_suppressed_of(report, OS_ECOSYSTEMS),
+    )
+
+
+def _suppressed_of(report: ScanReport, ecosystems: frozenset[Ecosystem]) -> tuple[Suppressed, ...]:
+    return tuple(
+        one
+        for one in report.suppressed
+        if isinstance(one.finding, Finding) and one.finding.component.ecosystem in ecosystems
     )

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 _PATH: Final = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<name>[^/]+)\Z")
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)\Z")
 _DIGEST: Final = re.compile(r"(sha256|sha512):([0-9a-f]{64}|[0-9a-f]{128})\Z")
 _TAG_ANNOTATION: Final = "org.opencontainers.image.ref.name"
+
+_PAGE: Final = 1000
+"""Names on a page, however many are asked for."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -82,6 +85,8 @@ def answer_call(layouts: Mapping[str, Path], call: Call) -> Answer:
     parts = urlsplit(call.path)
     if parts.path in ("/v2", "/v2/"):
         return Answer(headers=(("Content-Type", "application/json"),), content=b"{}")
+    if parts.path == "/v2/_catalog" and call.method == "GET":
+        return _catalog(layouts, parse_qs(parts.query))
     match = _PATH.match(parts.path)
     if call.method not in ("GET", "HEAD"):
         return error_answer(405, "UNSUPPORTED", "this registry can only be read")
@@ -147,12 +152,22 @@ def _blob(layout: _Layout, digest: str, wanted: str | None) -> Answer:
 
 
 def _tags(layout: _Layout, repository: str, query: Mapping[str, list[str]]) -> Answer:
-    names = sorted(layout.tags())
+    page, headers = _page(sorted(layout.tags()), f"/v2/{repository}/tags/list", query)
+    return Answer(headers=headers, content=json.dumps({"name": repository, "tags": page or None}).encode())
+
+
+def _catalog(layouts: Mapping[str, Path], query: Mapping[str, list[str]]) -> Answer:
+    page, headers = _page(sorted(layouts), "/v2/_catalog", query)
+    return Answer(headers=headers, content=json.dumps({"repositories": page}).encode())
+
+
+def _page(names: list[str], path: str, query: Mapping[str, list[str]]) -> tuple[list[str], Headers]:
+    """Return the names of a page, and the headers that lead to the next."""
     last = query.get("last", [""])[0]
     rest = [name for name in names if name > last]
-    count = int(query.get("n", ["1000"])[0])
+    count = min(int(query.get("n", ["1000"])[0]), _PAGE)
     page = rest[:count]
     headers: Headers = (("Content-Type", "application/json"),)
     if len(rest) > len(page) and page:
-        headers = (*headers, ("Link", f'</v2/{repository}/tags/list?n={count}&last={page[-1]}>; rel="next"'))
-    return Answer(headers=headers, content=json.dumps({"name": repository, "tags": page or None}).encode())
+        headers = (*headers, ("Link", f'<{path}?n={count}&last={quote(page[-1])}>; rel="next"'))
+    return page, headers

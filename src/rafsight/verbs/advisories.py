@@ -1,6 +1,6 @@
 """The advisory database: fill it from files, bring it up to date from the network, tell what it holds.
 
-Only `update_advisories` uses the network; this module alone decides which addresses it asks. An address that fails
+Only `Advisories.update` uses the network; this module alone decides which addresses it asks. An address that fails
 costs the others nothing, and the database keeps what it had from there.
 """
 
@@ -17,16 +17,26 @@ from rafsight.analysis.inventory import READ_ECOSYSTEMS
 from rafsight.base.errors import CallerError, RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
 from rafsight.base.units import GiB
-from rafsight.matching.builder import DUMP, KEV, DatabaseBuilder
+from rafsight.matching.builder import DUMP, EPSS, KEV, DatabaseBuilder
 from rafsight.matching.distributions import FAMILIES, LANGUAGES
 from rafsight.matching.feeds.archive import DamagedArchive
+from rafsight.matching.feeds.epss import MalformedScores
 from rafsight.matching.feeds.kev import MalformedCatalogue
-from rafsight.matching.importer import KEV_SIZE, AdvisoryFile, ImportedSource, Importer, NothingToImport, survey
+from rafsight.matching.importer import (
+    EPSS_SIZE,
+    KEV_SIZE,
+    AdvisoryFile,
+    ImportedSource,
+    Importer,
+    NothingToImport,
+    survey,
+)
 from rafsight.matching.schema import DatabaseTooOld, NoDatabase, SourceFacts
 from rafsight.matching.store import DatabaseStatus, open_database
 
 OSV_URL: Final = "https://osv-vulnerabilities.storage.googleapis.com"
 KEV_URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
+EPSS_URL: Final = "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz"
 DEFAULT_ECOSYSTEMS: Final = tuple(
     sorted(
         {family.base for family in FAMILIES.values()}
@@ -36,6 +46,8 @@ DEFAULT_ECOSYSTEMS: Final = tuple(
 """Those that components of an image are looked up in."""
 
 _DUMP_SIZE: Final = 8 * GiB
+_LISTS: Final = {KEV: ("kev.json", KEV_SIZE), EPSS: ("epss.csv.gz", EPSS_SIZE)}
+"""Where they are kept on their way, and how large they may be [bytes]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,7 @@ class UpdateState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateOutcome:
-    """What became of one ecosystem, or of CISA's catalogue."""
+    """What became of one ecosystem, of CISA's catalogue, or of EPSS's scores."""
 
     name: str
     url: str
@@ -75,95 +87,105 @@ class UpdateResult:
     status: DatabaseStatus
 
 
-def database_status(database_path: Path) -> DatabaseStatus:
-    """Tell what a database is made of.
+class Advisories:
+    """One advisory database."""
 
-    Raises: NoDatabase, DatabaseDamaged, DatabaseTooOld, DatabaseTooNew.
-    """
-    with open_database(database_path) as database:
-        return database.status()
+    def __init__(self, path: Path, *, listener: Listener = silent, now: datetime | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: of the database; made if it is not there. It is replaced as a whole when something new is in it.
+            listener: told about bytes, records and problems.
+            now: date of what is done, aware.
+        """
+        self._path = path
+        self._listener = listener
+        self._now = now
+
+    def status(self) -> DatabaseStatus:
+        """Tell what the database is made of.
+
+        Raises: NoDatabase, DatabaseDamaged, DatabaseTooOld, DatabaseTooNew.
+        """
+        with open_database(self._path) as database:
+            return database.status()
+
+    def take(self, paths: Sequence[Path]) -> ImportResult:
+        """Take advisories from files; what they do not replace is kept.
+
+        Args:
+            paths: zips, folders and JSON files.
+        Raises: NothingToImport, DamagedArchive, MalformedCatalogue, MalformedScores, DatabaseBusy, DatabaseNotWritten,
+            DatabaseDamaged, DatabaseTooNew; the database stays as it was.
+        """
+        moment = self._now or datetime.now(UTC)
+        groups = [(path, survey(path)) for path in paths]
+        importer = Importer(moment, self._listener)
+        with DatabaseBuilder(self._path, now=_timestamp(moment)) as builder:
+            for path, files in groups:
+                imported = importer.take(builder, path, files)
+                if not any(item.source.record_count or item.source.withdrawn_count for item in imported):
+                    raise NothingToImport(path=str(path))
+            builder.finish()
+            kept = tuple(item for item in importer.imported if item.source.record_count or item.source.malformed_count)
+        return ImportResult(imported=kept, status=self.status())
+
+    def update(
+        self,
+        *,
+        cache_directory: Path,
+        ecosystems: Sequence[str] = DEFAULT_ECOSYSTEMS,
+        base_url: str = OSV_URL,
+        kev_url: str = KEV_URL,
+        epss_url: str = EPSS_URL,
+        terms: DownloadTerms | None = None,
+    ) -> UpdateResult:
+        """Bring the database up to date with what OSV, CISA and FIRST publish.
+
+        Args:
+            cache_directory: for files on their way; what broke off goes on from there.
+            ecosystems: OSV's names without release.
+            base_url: of OSV's dumps, or of a mirror: `BASE/ECOSYSTEM/all.zip`.
+            kev_url: of CISA's catalogue; empty to leave it out.
+            epss_url: of EPSS's scores; likewise.
+            terms: how to download.
+        Raises: UnusableUrl, UnusableEndpoint, DatabaseBusy, DatabaseNotWritten, DatabaseTooNew; the fault of the first
+            address if all of them failed. One that failed among others is an outcome, and the database keeps what it
+            had from there.
+        Cost: one request an address, and the files that have changed.
+        """
+        moment = self._now or datetime.now(UTC)
+        wanted = _addresses(ecosystems, base_url, kev_url, epss_url)
+        fetcher = _Fetcher(_present_sources(self._path), cache_directory, terms or DownloadTerms(), self._listener)
+        outcomes: list[UpdateOutcome] = []
+        files: list[AdvisoryFile] = []
+        faults: list[RegistryFault] = []
+        for address in wanted:
+            try:
+                file = fetcher.fetch(address)
+            except RegistryFault as error:
+                faults.append(error)
+                missing = isinstance(error, DownloadMissing)
+                outcomes.append(address.came_to(UpdateState.MISSING if missing else UpdateState.FAILED, str(error)))
+                continue
+            outcomes.append(address.came_to(UpdateState.UPDATED if file else UpdateState.UNCHANGED))
+            files += [file] if file else []
+        if faults and len(faults) == len(wanted):
+            raise faults[0]
+        imported, refused = _import_downloads(self._path, files, moment, self._listener)
+        settled = tuple(
+            address.came_to(UpdateState.FAILED, str(refused[address.name])) if address.name in refused else outcome
+            for address, outcome in zip(wanted, outcomes, strict=True)
+        )
+        return UpdateResult(outcomes=settled, imported=imported, status=self.status())
 
 
-def import_advisories(
-    paths: Sequence[Path], database_path: Path, *, listener: Listener = silent, now: datetime | None = None
-) -> ImportResult:
-    """Take advisories from files into a database, which is made if it is not there.
-
-    Args:
-        paths: zips, folders and JSON files.
-        database_path: replaced as a whole when all is done; what the import does not replace is kept.
-        listener: told about records and problems.
-        now: date of the import, aware.
-    Raises: NothingToImport, DamagedArchive, MalformedCatalogue, DatabaseBusy, DatabaseNotWritten, DatabaseDamaged,
-        DatabaseTooNew; the database stays as it was.
-    """
-    moment = now or datetime.now(UTC)
-    groups = [(path, survey(path)) for path in paths]
-    importer = Importer(moment, listener)
-    with DatabaseBuilder(database_path, now=_timestamp(moment)) as builder:
-        for path, files in groups:
-            imported = importer.take(builder, path, files)
-            if not any(item.source.record_count or item.source.withdrawn_count for item in imported):
-                raise NothingToImport(path=str(path))
-        builder.finish()
-        kept = tuple(item for item in importer.imported if item.source.record_count or item.source.malformed_count)
-    return ImportResult(imported=kept, status=database_status(database_path))
-
-
-def update_advisories(
-    database_path: Path,
-    *,
-    cache_directory: Path,
-    ecosystems: Sequence[str] = DEFAULT_ECOSYSTEMS,
-    base_url: str = OSV_URL,
-    kev_url: str = KEV_URL,
-    terms: DownloadTerms | None = None,
-    listener: Listener = silent,
-    now: datetime | None = None,
-) -> UpdateResult:
-    """Bring a database up to date with what OSV and CISA publish.
-
-    Args:
-        database_path: made if it is not there; replaced as a whole when all is done.
-        cache_directory: for files on their way; what broke off goes on from there.
-        ecosystems: OSV's names without release.
-        base_url: of OSV's dumps, or of a mirror: `BASE/ECOSYSTEM/all.zip`.
-        kev_url: of CISA's catalogue; empty to leave it out.
-        terms: how to download.
-        listener: told about bytes, records and problems.
-        now: date of the update, aware.
-    Raises: UnusableUrl, UnusableEndpoint, DatabaseBusy, DatabaseNotWritten, DatabaseTooNew; the fault of the first
-        address if all of them failed. One that failed among others is an outcome, and the database keeps what it had
-        from there.
-    Cost: one request an address, and the files that have changed.
-    """
-    moment = now or datetime.now(UTC)
-    wanted = [
-        _Address(DUMP, name, f"{base_url.rstrip('/')}/{quote(name)}/all.zip") for name in dict.fromkeys(ecosystems)
-    ]
+def _addresses(ecosystems: Sequence[str], base_url: str, kev_url: str, epss_url: str) -> "list[_Address]":
+    names = dict.fromkeys(ecosystems)
+    wanted = [_Address(DUMP, name, f"{base_url.rstrip('/')}/{quote(name)}/all.zip") for name in names]
     wanted += [_Address(KEV, "cisa", kev_url)] if kev_url else []
-    fetcher = _Fetcher(_present_sources(database_path), cache_directory, terms or DownloadTerms(), listener)
-    outcomes: list[UpdateOutcome] = []
-    files: list[AdvisoryFile] = []
-    faults: list[RegistryFault] = []
-    for address in wanted:
-        try:
-            file = fetcher.fetch(address)
-        except RegistryFault as error:
-            faults.append(error)
-            missing = isinstance(error, DownloadMissing)
-            outcomes.append(address.came_to(UpdateState.MISSING if missing else UpdateState.FAILED, str(error)))
-            continue
-        outcomes.append(address.came_to(UpdateState.UPDATED if file else UpdateState.UNCHANGED))
-        files += [file] if file else []
-    if faults and len(faults) == len(wanted):
-        raise faults[0]
-    imported, refused = _import_downloads(database_path, files, moment, listener)
-    settled = tuple(
-        address.came_to(UpdateState.FAILED, str(refused[address.name])) if address.name in refused else outcome
-        for address, outcome in zip(wanted, outcomes, strict=True)
-    )
-    return UpdateResult(outcomes=settled, imported=imported, status=database_status(database_path))
+    wanted += [_Address(EPSS, "first", epss_url)] if epss_url else []
+    return wanted
 
 
 class _Address(NamedTuple):
@@ -189,9 +211,7 @@ class _Fetcher:
     def fetch(self, address: _Address) -> AdvisoryFile | None:
         """Download one file; None if the database has its version already."""
         known = next((one for one in self.present if (one.kind, one.name, one.location) == address), None)
-        name, limit = (
-            ("kev.json", KEV_SIZE) if address.kind == KEV else (f"{quote(address.name, safe='')}.zip", _DUMP_SIZE)
-        )
+        name, limit = _LISTS.get(address.kind, (f"{quote(address.name, safe='')}.zip", _DUMP_SIZE))
         result = download(
             address.url,
             self.cache_directory / name,
@@ -215,7 +235,7 @@ class _Fetcher:
 def _present_sources(database_path: Path) -> tuple[SourceFacts, ...]:
     """Return the sources of the present database; none if there is none that can be built upon."""
     try:
-        return database_status(database_path).sources
+        return Advisories(database_path).status().sources
     except (NoDatabase, DatabaseTooOld):
         return ()
 
@@ -225,7 +245,7 @@ def _import_downloads(
 ) -> tuple[tuple[ImportedSource, ...], dict[str, CallerError]]:
     """Import what was downloaded; return what came of it, and by name what was wrong with the damaged ones.
 
-    Raises: DamagedArchive, MalformedCatalogue: nothing was intact, and there is no older database.
+    Raises: DamagedArchive, MalformedCatalogue, MalformedScores: nothing was intact, and there is no older database.
     """
     importer = Importer(moment, listener)
     refused: dict[str, CallerError] = {}
@@ -236,7 +256,7 @@ def _import_downloads(
             for file in files:
                 try:
                     importer.take(builder, file.path, [file])
-                except (DamagedArchive, MalformedCatalogue) as error:
+                except (DamagedArchive, MalformedCatalogue, MalformedScores) as error:
                     refused[file.ecosystem] = error
                     listener(Noticed(message=str(error)))
             if len(refused) < len(files):

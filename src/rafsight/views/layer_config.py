@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from rafsight.access.session import Identity
+from rafsight.access.finding import Identity
 from rafsight.formats.oci.classify import NydusManifest
 from rafsight.formats.oci.documents import BOOTSTRAP_STEP, history_steps, rewrite_config, write_json
 from rafsight.formats.oci.platform import Platform

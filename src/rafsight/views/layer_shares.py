@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rafsight.access.fetch import blob_name
-from rafsight.access.session import Identity
+from rafsight.access.finding import Identity
 from rafsight.formats.oci.classify import NydusManifest
 from rafsight.formats.records import ragged
 from rafsight.image.tree import ImageTree

@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rafsight.access.session import Identity, Image
+from rafsight.access.finding import Identity
+from rafsight.access.session import Image
 from rafsight.base.errors import ExitStatus, ImageFault
 from rafsight.formats.compressed_stream import STREAM_SIZE
 from rafsight.formats.oci.classify import NydusManifest
@@ -26,8 +27,8 @@ from rafsight.views.export.order import Order
 from rafsight.views.export.tally import Tally
 from rafsight.views.export.tar_writer import Sink, TarWriter
 from rafsight.views.layer_shares import LayerPlan, layer_digests, place_files
+from rafsight.views.reserved_names import reserved_rows
 
-_RESERVED: Final = b".wh."
 _OVERLAY: Final = (b"trusted.overlay.", b"user.overlay.")
 
 
@@ -59,7 +60,7 @@ def plan_oci_layers(tree: ImageTree, identity: Identity) -> OciLayers:
     Cost: no I/O. Linear in entries and extents; extended attributes of folders are read one by one.
     """
     rows = np.fromiter(tree.walk(), dtype=np.int32, count=len(tree))
-    reserved = _reserved(tree)
+    reserved = reserved_rows(tree)
     rows = rows[~reserved[rows]]
     layers = layer_digests(identity)
     if isinstance(identity.classified, NydusManifest):
@@ -109,20 +110,6 @@ def write_oci_layer(
     for node, pieces in deliver(image, Order(image.tree, plan.rows), tally, keep_going=False):
         (passage if node.kind == "directory" else tar).put(node, counted(pieces))
     tar.finish()
-
-
-def _reserved(tree: ImageTree) -> NDArray[np.bool_]:
-    """Mark the entries whose names mean deletions in a layer, and all below them: (n,)."""
-    octets, offsets = tree.octets, tree.entries.name_offset
-    marked = tree.entries.name_size >= len(_RESERVED)
-    for index, octet in enumerate(_RESERVED):
-        found = np.flatnonzero(marked)
-        marked[found] = octets[offsets[found].astype(np.int64) + index] == octet
-    result = np.zeros(len(tree), dtype=np.bool_)
-    for row in np.flatnonzero(marked).tolist():
-        if not result[row]:
-            result[list(tree.walk(row))] = True
-    return result
 
 
 def _with_folders(tree: ImageTree, rows: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.analysis.support import components, extract, view
 
 from rafsight.analysis.extractor import Found, MalformedFile, Skipped
-from rafsight.analysis.inventory import Component, Ecosystem, Ownership
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass, Ownership
 from rafsight.analysis.os.apk import APK
 
 SAMPLE = b"""C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=
@@ -59,6 +59,7 @@ def test_stanzas():
     assert components(found) == [
         Component(
             ecosystem=Ecosystem.APK,
+            evidence=EvidenceClass.INSTALLED,
             name="alpine-baselayout",
             version="3.4.3-r1",
             arch="x86_64",
@@ -69,6 +70,7 @@ def test_stanzas():
         ),
         Component(
             ecosystem=Ecosystem.APK,
+            evidence=EvidenceClass.INSTALLED,
             name="py3-setuptools",
             version="68.2.2-r0",
             arch="x86_64",
@@ -78,6 +80,7 @@ def test_stanzas():
         ),
         Component(
             ecosystem=Ecosystem.APK,
+            evidence=EvidenceClass.INSTALLED,
             name="libcrypto3",
             version="3.1.4-r1",
             arch="x86_64",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.analysis.support import components, extract
 
 from rafsight.analysis.extractor import Skipped
-from rafsight.analysis.inventory import Component, Ecosystem, Inventory
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass, Inventory
 from rafsight.analysis.os.dpkg import DPKG
 
 STATUS = Path("/var/lib/dpkg/status")
@@ -54,6 +54,7 @@ def test_stanzas():
     assert components(found) == [
         Component(
             ecosystem=Ecosystem.DEB,
+            evidence=EvidenceClass.INSTALLED,
             name="libssl3",
             version="3.0.11-1~deb12u2",
             arch="amd64",
@@ -63,6 +64,7 @@ def test_stanzas():
         ),
         Component(
             ecosystem=Ecosystem.DEB,
+            evidence=EvidenceClass.INSTALLED,
             name="busybox-static",
             version="1:1.35.0-4+deb12u1+b1",
             arch="amd64",
@@ -70,7 +72,13 @@ def test_stanzas():
             source_version="1:1.35.0-4+deb12u1",
         ),
         Component(
-            ecosystem=Ecosystem.DEB, name="last", version="2", arch="all", source_name="last", source_version="2"
+            ecosystem=Ecosystem.DEB,
+            evidence=EvidenceClass.INSTALLED,
+            name="last",
+            version="2",
+            arch="all",
+            source_name="last",
+            source_version="2",
         ),
     ]
     assert [item.what for item in found if isinstance(item, Skipped)] == [

@@ -4,18 +4,11 @@ from hypothesis import strategies as st
 from tests.analysis.support import extract
 
 from rafsight.analysis.extractor import MalformedFile
-from rafsight.analysis.inventory import Component, Ecosystem, Inventory, Ownership
+from rafsight.analysis.inventory import Inventory, Ownership
+from rafsight.analysis.os.dpkg import DPKG
 from rafsight.analysis.os.dpkg_ownership import DPKG_OWNERSHIP
 
-BASH = Component(ecosystem=Ecosystem.DEB, name="bash", version="1", locations=(b"var/lib/dpkg/status",))
-
-
-def inventory(*components):
-    return Inventory(distribution=None, components=components, gaps=())
-
-
-def python(path):
-    return Component(ecosystem=Ecosystem.PYPI, name="x", version="1", locations=(path,))
+NOTHING = Inventory(distribution=None, components=(), gaps=())
 
 
 def test_a_list_names_its_package_in_its_name():
@@ -44,26 +37,15 @@ def test_long_lists_come_in_parts():
     assert sum(len(item.paths) for item in found if isinstance(item, Ownership)) == 20_000
 
 
-@pytest.mark.parametrize(
-    ("path", "needed"),
-    [
-        (b"usr/lib/python3/dist-packages/x.dist-info/METADATA", True),
-        (b"usr/local/lib/python3.12/site-packages/x.dist-info/METADATA", False),
-        (b"opt/venv/lib/x.egg-info", False),
-        (b"srv/app/node_modules/x/package.json", False),
-        (b"optional/x.egg-info", True),
-    ],
-)
-def test_needed_where_dpkg_may_have_put_a_language_package(path, needed):
-    assert DPKG_OWNERSHIP.needed(inventory(BASH, python(path))) is needed
-    assert not DPKG_OWNERSHIP.needed(inventory(python(path)))
-    assert not DPKG_OWNERSHIP.needed(inventory(BASH))
+def test_they_are_read_with_the_database_itself():
+    assert DPKG_OWNERSHIP.wave == DPKG.wave
+    assert DPKG_OWNERSHIP.needed(NOTHING)
 
 
 def test_check_sums_are_read_only_where_there_is_no_list():
     info, stanzas = b"var/lib/dpkg/info/", b"var/lib/dpkg/status.d/"
     paths = [info + b"a.list", info + b"a.md5sums", info + b"b.md5sums", stanzas + b"a.md5sums"]
-    assert list(DPKG_OWNERSHIP.choose(paths, inventory())) == [paths[0], *paths[2:]]
+    assert list(DPKG_OWNERSHIP.choose(paths, NOTHING)) == [paths[0], *paths[2:]]
 
 
 @given(

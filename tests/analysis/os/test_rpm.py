@@ -7,7 +7,7 @@ from tests.analysis.support import Tree, bdb_dump, components, extract, names, n
 
 from rafsight.analysis.catalogue import CATALOGUE
 from rafsight.analysis.extractor import MalformedFile, Skipped
-from rafsight.analysis.inventory import Component, Ecosystem, Ownership
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass, Ownership
 from rafsight.analysis.os.rpm import RPM
 
 SPEC = """
@@ -108,6 +108,7 @@ BLOBS = [
 EXPECTED = [
     Component(
         ecosystem=Ecosystem.RPM,
+        evidence=EvidenceClass.INSTALLED,
         name="epochal",
         version="7:1.0-1.el9",
         source_name="epochal",
@@ -115,6 +116,7 @@ EXPECTED = [
     ),
     Component(
         ecosystem=Ecosystem.RPM,
+        evidence=EvidenceClass.INSTALLED,
         name="plain",
         version="2.0-1.fc40",
         arch="noarch",

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from tests.analysis.support import components, extract
 
 from rafsight.analysis.extractor import Skipped
-from rafsight.analysis.inventory import Component, Ecosystem
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass
 from rafsight.analysis.os.rpm_manifest import RPM_MANIFEST
 
 LINE = b"openssl-libs\t3.3.0-1.azl3\t1718304000\t1717804000\tMicrosoft Corporation\t(none)\t8230432\tx86_64\t0\topenssl-3.3.0-1.azl3.src.rpm\n"
@@ -14,6 +14,7 @@ def test_lines():
     assert components(found) == [
         Component(
             ecosystem=Ecosystem.RPM,
+            evidence=EvidenceClass.INSTALLED,
             name="openssl-libs",
             version="3.3.0-1.azl3",
             arch="x86_64",
@@ -23,6 +24,7 @@ def test_lines():
         ),
         Component(
             ecosystem=Ecosystem.RPM,
+            evidence=EvidenceClass.INSTALLED,
             name="openssl-x",
             version="3:3.3.0-1.azl3",
             arch="x86_64",

@@ -98,7 +98,7 @@ def test_update_fetches_what_has_changed(published, tmp_path, capsys):
     database = tmp_path / "advisories.sqlite"
     with served(published) as address:
         arguments = ["db", "update", "--db", str(database), "--cache-dir", str(tmp_path / "cache")]
-        arguments += ["--url", address, "--kev-url", f"{address}/kev.json", "-e", "PyPI"]
+        arguments += ["--url", address, "--kev-url", f"{address}/kev.json", "--epss-url", "", "-e", "PyPI"]
         assert run(arguments) == 0
         first, err = capsys.readouterr()
         assert run(arguments) == 0
@@ -117,7 +117,7 @@ def test_a_part_that_cannot_be_had_makes_the_update_incomplete(published, tmp_pa
         status = run(
             [
                 *("db", "update", "--db", str(tmp_path / "advisories.sqlite"), "--cache-dir", str(tmp_path / "cache")),
-                *("--url", address, "--kev-url", "", "-e", "PyPI", "-e", "npm"),
+                *("--url", address, "--kev-url", "", "--epss-url", "", "-e", "PyPI", "-e", "npm"),
             ]
         )
     out, err = capsys.readouterr()
@@ -131,7 +131,7 @@ def test_update_gives_up_a_silent_server_after_the_timeout(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         arguments = ["db", "update", "--db", str(tmp_path / "a.sqlite"), "--cache-dir", str(tmp_path / "cache")]
-        arguments += ["--url", address, "--kev-url", "", "-e", "PyPI", "--timeout", "0.1"]
+        arguments += ["--url", address, "--kev-url", "", "--epss-url", "", "-e", "PyPI", "--timeout", "0.1"]
         assert run(arguments) == ExitStatus.UNAVAILABLE
     assert "no bytes came within the time-out" in " ".join(capsys.readouterr().err.split())
 
@@ -139,7 +139,18 @@ def test_update_gives_up_a_silent_server_after_the_timeout(tmp_path, capsys):
 def test_update_trusts_the_authorities_that_are_named(tmp_path, capsys):
     (tmp_path / "no.pem").write_text("nothing")
     arguments = ["db", "update", "--db", str(tmp_path / "a.sqlite"), "--cache-dir", str(tmp_path / "cache")]
-    arguments += ["--url", "https://127.0.0.1:1", "--kev-url", "", "-e", "PyPI", "--ca-file", str(tmp_path / "no.pem")]
+    arguments += [
+        "--url",
+        "https://127.0.0.1:1",
+        "--kev-url",
+        "",
+        "--epss-url",
+        "",
+        "-e",
+        "PyPI",
+        "--ca-file",
+        str(tmp_path / "no.pem"),
+    ]
     assert run(arguments) == ExitStatus.USAGE
     assert "no.pem cannot be used: it holds no certificates" in " ".join(capsys.readouterr().err.split())
 

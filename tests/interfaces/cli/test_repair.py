@@ -14,7 +14,7 @@ from rafsight.interfaces.cli import run
 from rafsight.testing.rafs_images import write_image
 from rafsight.testing.registry import serve_writable
 from rafsight.testing.trees import Link
-from rafsight.verbs.scan import take_inventory
+from rafsight.verbs.scan.inventory import take_inventory
 
 SITE = b"usr/lib/python3.11/site-packages"
 FILES = {

@@ -6,7 +6,8 @@ from tests.reports import samples
 
 from rafsight.analysis.inventory import GapReason
 from rafsight.base.errors import ExitStatus
-from rafsight.interfaces.cli.scan import MalformedEpoch, creation_date, exit_status, render
+from rafsight.interfaces.cli.scan import MalformedEpoch, creation_date, render
+from rafsight.interfaces.cli.scan_policy import exit_status_of
 from rafsight.interfaces.cli.terminal import A_FILE
 from rafsight.reports.selection import filter_findings
 
@@ -36,7 +37,7 @@ FOUND_WITHOUT_GAPS = replace(samples.PLANTED, gaps=())
     ],
 )
 def test_exit_status(report, on_findings, allow_incomplete, status):
-    assert exit_status(report, on_findings=on_findings, allow_incomplete=allow_incomplete) == status
+    assert exit_status_of(report, on_findings=on_findings, allow_incomplete=allow_incomplete) == status
 
 
 def test_formats():
@@ -81,14 +82,14 @@ def test_what_is_no_epoch_is_refused(epoch):
         creation_date(epoch)
 
 
-def test_headers_of_a_kernel_do_not_set_the_exit_status():
+def test_headers_of_a_kernel_do_not_set_the_exit_status_of():
     headers = samples.finding(samples.OPENSSL, "CVE-2024-1", samples.Severity.LOW, kernel_headers=True)
     report = replace(samples.PLANTED, findings=(headers,), gaps=())
-    assert exit_status(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
+    assert exit_status_of(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
 
 
-def test_unimportant_flaws_never_set_the_exit_status():
+def test_unimportant_flaws_never_set_the_exit_status_of():
     flaw = samples.finding(samples.OPENSSL, "CVE-2007-6755", samples.Severity.LOW)
     report = filter_findings(replace(samples.CLEAN, unimportant=(flaw,)), show_unimportant=True)
-    assert exit_status(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
+    assert exit_status_of(report, on_findings=1, allow_incomplete=False) == ExitStatus.OK
     assert "CVE-2007-6755" in render(report, "table", created=None, list_all=False, terminal=A_FILE)

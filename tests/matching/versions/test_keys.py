@@ -69,6 +69,7 @@ composer = joined(
     ),
     maybe(st.just("-dev")),
 )
+numeric = joined(dotted, maybe(dotted.map("-".__add__)))
 prerelease = st.lists(
     st.sampled_from(["0", "1", "11", "alpha", "beta", "x-y", "rc1", "Z"]), min_size=1, max_size=3
 ).map(lambda parts: "-" + ".".join(parts))
@@ -108,6 +109,8 @@ STRATEGIES = {
     "Packagist": composer,
     "npm": semver,
     "Maven": maven,
+    "CRAN": numeric,
+    "Julia": semver,
 }
 
 
@@ -138,6 +141,12 @@ ORDERED = {
     "Packagist": ["1.0-dev", "1.0-alpha1", "1.0-beta", "1.0-beta1-dev", "1.0-beta1", "1.0-RC2", "1.0", "1.0-p1", "1.0.1", "1.10"],
     "Maven": ["1-alpha1", "1-beta-2", "1-m3", "1-rc", "1-SNAPSHOT", "1", "1-sp", "1-foo", "1-1", "1.0.1", "1.1", "1.10"],
     "NuGet": ["1.0.0-Alpha", "1.0.0-beta", "1.0.0", "1.0.0.1", "1.0.1"],
+    "CRAN": ["0.9", "1", "1.0", "1.0-0", "1.0-0.1", "1.0.2", "1.0-10", "1.1", "10.0"],
+    "Hackage": ["0.2.4", "0.2.4.0", "0.2.10", "1.0"],
+    "Julia": ["1.0.0-rc1", "1.0.0-rc1+1", "1.0.0", "1.0.0+0", "1.0.0+1", "1.0.0+10", "1.0.0+a", "1.0.1"],
+    "Pub": ["1.0.0-dev", "1.0.0", "1.0.0+1", "1.0.0+1.1", "1.0.0+2", "1.0.1"],
+    "ConanCenter": ["1.2.11", "1.2.13", "3.0.0-alpha", "3.0.0"],
+    "opam": ["v0.9.0", "v0.16.0~preview", "v0.16.0"],
 }  # fmt: skip
 EQUAL = {
     "Debian": [("1.0", "0:1.0"), ("1.0", "1.0-0"), ("1.02", "1.2")],
@@ -150,6 +159,8 @@ EQUAL = {
     "Packagist": [("0.14.1", "v0.14.1.0"), ("1.0-b3", "1.0.0beta3"), ("1.0", "1.0-stable")],
     "Maven": [("1", "1.0.0"), ("1.0.Final", "1-ga"), ("1.x", "1-x"), ("1-cr2", "1-RC-2")],
     "NuGet": [("1.0.0-RC", "1.0-rc")],
+    "CRAN": [("1.0-2", "1.0.2"), ("1.02", "1.2")],
+    "Julia": [("v1.0.0+1", "1.0+01")],
 }
 
 
@@ -175,6 +186,8 @@ REFUSED = {
     "RubyGems": ["", "a", "1..0", "1.0!"],
     "Packagist": ["", "dev-main", "1.x-dev", "1.0.0.0.1", "1.0-foo"],
     "Maven": ["", "1\x00"],
+    "CRAN": ["", "1.", "a", "1.0_1", "1..0", "1.0-beta"],
+    "Julia": ["", "+1", "a"],
 }
 
 

@@ -5,12 +5,15 @@ import json
 import tarfile
 
 import pytest
-from tests.views.slim.images import open_archive, other_name, program, write_image
+from tests.views.slim.images import contents_of, open_archive, other_name, program, write_image
 from tests.views.slim.programs import elf
 
 import rafsight
-from rafsight.access.session import Identity
+from rafsight.access.finding import Identity
+from rafsight.formats.tables import Compressor
+from rafsight.testing import rafs_images
 from rafsight.testing.registry import PLANTED
+from rafsight.views.export.tally import Omission
 from rafsight.views.slim.archive import write_slim
 from rafsight.views.slim.layers import plan_layers, write_config
 from rafsight.views.slim.rules import rules_for
@@ -57,12 +60,22 @@ def test_a_layer_of_a_blob_has_its_files_only(tmp_path):
 @pytest.mark.parametrize("tag", ["v6", "v5"])
 def test_layers_come_in_the_order_of_the_image(tag):
     with rafsight.open_image(f"oci:{PLANTED}:{tag}") as image:
-        plans = plan_layers(image.tree, image.identity)
+        plans = plan_layers(image.tree, image.identity).plans
         manifest = [layer.digest for layer in image.identity.classified.manifest.layers]
     assert len(plans) == {"v6": 7, "v5": 2}[tag]
     places = [manifest.index(plan.blob) for plan in plans[:-1]]
     assert places == sorted(places)
     assert sorted(row for plan in plans for row in plan.rows.tolist()) == list(range(len(image.tree)))
+
+
+def test_names_that_would_hide_files_from_a_scanner_are_in_no_layer(tmp_path):
+    """A hostile image has such names; containers see them as files, whoever unpacks layers would delete others."""
+    files = {b"usr/lib/os-release": b"ID=x\n", b"usr/lib/.wh.os-release": b"", b"opt/.wh.x/package.json": b"{}"}
+    rafs_images.write_image(tmp_path / "image", files, version=6, compressor=Compressor.ZSTD)
+    content, done = slim(f"oci:{tmp_path}/image")
+    assert contents_of(content) == {"usr/lib/os-release": b"ID=x\n"}
+    (left_out,) = done.omitted
+    assert (left_out.what, left_out.count) == (Omission.WHITEOUT, 3)
 
 
 def test_steps_keep_the_layers_that_they_made(tmp_path):

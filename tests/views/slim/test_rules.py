@@ -19,6 +19,17 @@ def test_others_are_refused():
     assert "trivy, grype, syft, osv-scanner" in caught.value.advice
 
 
+def test_all_scanners_together_are_shown_what_any_of_them_looks_at():
+    every = rules_for("all")
+    for rules in SLIM_RULES:
+        assert set(rules.patterns) <= set(every.patterns)
+        assert set(rules.programs.names) <= set(every.programs.names)
+        assert rules.programs.sections <= every.programs.sections
+        assert set(every.except_for) <= set(rules.except_for)
+    assert every.follows_links
+    assert every.programs.keeps_appended
+
+
 @pytest.mark.parametrize("rules", SLIM_RULES, ids=lambda rules: rules.name)
 def test_patterns_are_paths(rules):
     for pattern in (*rules.patterns, *rules.except_for, *rules.programs.names):

@@ -102,7 +102,7 @@ class Room:
         with self._lock:
             if self._dropped > since:
                 return True
-            done = any(_remove(blob.folder) for blob in sorted(self._look(), key=lambda blob: blob.used))
+            done = any(remove_blob(blob.folder) for blob in sorted(self._look(), key=lambda blob: blob.used))
             if done:
                 self._dropped = time.monotonic()
             return done
@@ -113,7 +113,7 @@ class Room:
         for blob in sorted(blobs, key=lambda blob: blob.used):
             if used + size <= self._limit:
                 break
-            if _remove(blob.folder):
+            if remove_blob(blob.folder):
                 used -= blob.size
         self._used, self._written, self._looked = used, 0, time.monotonic()
         return used + size <= self._limit
@@ -132,7 +132,7 @@ class Room:
         return result
 
 
-def _remove(folder: Path) -> bool:
+def remove_blob(folder: Path) -> bool:
     """Remove a blob unless somebody has it open."""
     try:
         descriptor = os.open(folder / DATA, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -16,8 +16,8 @@ from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryMisbehaves
 from rafsight.access.registry.line import Line, open_line
 from rafsight.access.registry.messages import Headers, Request, Response, host_of
+from rafsight.access.registry.pages import next_page
 from rafsight.access.registry.reading import PROGRESS, BlobStream, RangeRead, total_of
-from rafsight.access.registry.redirects import check_target, same_origin
 from rafsight.access.registry.transport import Reply
 from rafsight.access.retry import Retrier
 from rafsight.base.digest import check_digest, digest_of, hasher_for, is_digest
@@ -27,7 +27,6 @@ from rafsight.base.units import MiB
 from rafsight.formats.oci.media_types import ACCEPTED
 
 TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-_NEXT_PAGE: Final = re.compile(r'\s*<([^<>]{1,4096})>\s*;\s*rel="?next"?')
 _MANIFEST_TYPES: Final = ", ".join(ACCEPTED)
 _PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
 _MOST_TAGS: Final = 1_000_000
@@ -228,13 +227,7 @@ class RegistryBackend:
             raise self._misbehaves(why="its list of tags is not the JSON that registries answer") from None
         if not all(TAG.match(tag) for tag in tags):
             raise self._misbehaves(why="its list of tags holds something that is no tag")
-        link = _NEXT_PAGE.match(head.header("link") or "")
-        if link is None or not tags:
-            return tags, None
-        following = check_target(self._line.present(url), link[1], plain_http=False)
-        if not same_origin(following, self._line.origin):
-            raise self._misbehaves(why="its list of tags continues on another host")
-        return tags, following
+        return tags, next_page(self._line, url, head, "tags") if tags else None
 
     def _blob_size(self, digest: str) -> int:
         # 401, 403: a storage that was signed for GET only; 405: no HEAD at all

@@ -104,6 +104,8 @@ def open_line(
     limits: Limits,
     pushes: bool = False,
     judge: Callable[..., RegistryFault] = fault_of,
+    connect: Callable[[Endpoint], Transport] | None = None,
+    place: str = "",
 ) -> Line:
     """Make the line to a repository; nothing is asked yet.
 
@@ -114,11 +116,13 @@ def open_line(
         limits: bounds tokens.
         pushes: tokens are asked for that allow to push, too.
         judge: makes the error for an unwanted answer.
+        connect: gives the connections, where others use them, too; None: the line has its own.
+        place: what people call what is asked; empty: the repository.
     """
 
     def make(endpoint: Endpoint) -> Exchange:
         return Exchange(
-            transport=Transport(endpoint, meter),
+            transport=connect(endpoint) if connect is not None else Transport(endpoint, meter),
             conversations=Conversations(
                 origin=endpoint.origin,
                 repository=endpoint.repository,
@@ -127,7 +131,7 @@ def open_line(
                 plain_http=endpoint.plain_http is True,
                 limits=limits,
             ),
-            place=endpoint.place,
+            place=place or endpoint.place,
             login=endpoint.host,
             judge=judge,
         )

@@ -5,11 +5,10 @@ of the pull side (line.py); what a refusal means is decided in refusals.py, when
 """
 
 from contextlib import suppress
-from threading import Lock
 from typing import Final
 from urllib.parse import urlencode
 
-from rafsight.access.backend import NotFound
+from rafsight.access.backend import Document, NotFound
 from rafsight.access.counting import Meter
 from rafsight.access.outgoing import ContentFailed, Outgoing
 from rafsight.access.registry.client import TAG, RegistryBackend
@@ -19,7 +18,8 @@ from rafsight.access.registry.errors import PushRefused, RegistryDenied, Registr
 from rafsight.access.registry.line import open_line
 from rafsight.access.registry.messages import Request, Response, host_of
 from rafsight.access.registry.redirects import check_target
-from rafsight.access.registry.referrers import Referrer, ReferrersUnusable, list_referrer, referrer_of
+from rafsight.access.registry.referrer_lists import ReferrerLists
+from rafsight.access.registry.referrers import ArtifactRefused, Referred, referrer_of
 from rafsight.access.registry.refusals import refusal_of
 from rafsight.access.registry.transport import Reply
 from rafsight.access.retry import Retrier, RetryPolicy
@@ -28,7 +28,6 @@ from rafsight.base.digest import check_digest, digest_of, is_digest
 from rafsight.base.errors import RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.base.units import MiB
-from rafsight.formats.oci import media_types
 
 _BYTES: Final = ("Content-Type", "application/octet-stream")
 _DIGESTED: Final = 8 * MiB
@@ -75,9 +74,17 @@ class RegistryTarget:
             pushes=True,
             judge=refusal_of,
         )
-        self._listing = Lock()
         once = Retrier(policy=RetryPolicy(attempts=1))  # the patience is ours
         self._backend = RegistryBackend(endpoint, retrier=once, meter=self.meter, limits=limits, line=self._line)
+        self._lists = ReferrerLists(
+            line=self._line,
+            base=self._base,
+            fetch_manifest=self.fetch_manifest,
+            exists=self.has_manifest,
+            retrier=self._retrier,
+            limits=limits or Limits(),
+            place=self.place,
+        )
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob is there.
@@ -114,12 +121,31 @@ class RegistryTarget:
         """
         if tag and not TAG.match(tag):
             raise UnusableEndpoint(what=f"the tag '{tag}'", why="it is not written as tags are")
-        digest = digest_of(content)
-        head = self._put_manifest(tag or digest, content, media_type)
-        referrer = referrer_of(content, media_type)
-        if referrer is not None and head.header("oci-subject") is None:
-            self._list(referrer)
-        return digest
+        return self._put_document(tag or digest_of(content), content, media_type).digest
+
+    def push_referrer(self, content: bytes, media_type: str) -> Referred:
+        """Put a manifest that refers to another one, as `push_manifest` does; its blobs are there.
+
+        Raises: RegistryFault; ArtifactRefused: it takes images only. ReferrersUnusable.
+        Cost: as of `push_manifest`.
+        """
+        try:
+            return self._put_document(digest_of(content), content, media_type)
+        except PushRefused as refused:
+            if type(refused) is not PushRefused:  # full, read-only, not to be listed: that is no matter of its kind
+                raise
+            referrer = referrer_of(content, media_type)
+            assert referrer is not None  # what the caller wrote has a subject
+            kind, reason = referrer.descriptor.get("artifactType", "none"), refused.details["reason"]
+            raise ArtifactRefused(place=self.place, artifact_type=kind, reason=reason) from refused
+
+    def fetch_manifest(self, name: str) -> Document:
+        """Fetch a manifest or index of the repository, as `RegistryBackend.fetch_manifest` does."""
+        return self._retrier.run(lambda: self._backend.fetch_manifest(name))
+
+    def has_manifest(self, digest: str) -> bool:
+        """Tell whether a manifest or index is there. Raises: RegistryFault. Cost: One request."""
+        return self._retrier.run(lambda: self._backend.exists(check_digest(digest)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -200,6 +226,16 @@ class RegistryTarget:
             raise RegistryMisbehaves(host=host_of(head.url), why="it does not say where an upload shall go")
         return check_target(head.url, location, plain_http=self._endpoint.plain_http is True)
 
+    def _put_document(self, name: str, content: bytes, media_type: str) -> Referred:
+        """Put a document under a name, and have it listed if it refers to another one."""
+        digest = digest_of(content)
+        head = self._put_manifest(name, content, media_type)
+        referrer = referrer_of(content, media_type)
+        if referrer is None or head.header("oci-subject") is not None:
+            return Referred(digest=digest, tag="")
+        self._lists.add(referrer, self._put_manifest)
+        return Referred(digest=digest, tag=referrer.tag)
+
     def _put_manifest(self, name: str, content: bytes, media_type: str) -> Response:
         request = Request(
             method="PUT",
@@ -213,21 +249,6 @@ class RegistryTarget:
             why = f"it calls manifest {digest_of(content)} {said}"
             raise RegistryMisbehaves(host=host_of(head.url), why=why)
         return head
-
-    def _list(self, referrer: Referrer) -> None:
-        """Add a referrer to the list that the registry does not keep itself."""
-        with self._listing:
-            try:
-                current = self._retrier.run(lambda: self._backend.fetch_manifest(referrer.tag)).content
-            except NotFound:
-                current = None
-            try:
-                index = list_referrer(current, referrer)
-            except ValueError:
-                digest = referrer.descriptor["digest"]
-                raise ReferrersUnusable(place=self.place, digest=digest, tag=referrer.tag) from None
-            if index is not None:
-                self._put_manifest(referrer.tag, index, media_types.OCI_INDEX)
 
     def _ask(self, request: Request, what: str, *accepted: int) -> Reply:
         return self._line.begin(lambda talk: talk.ask(self._present(request)), what, *accepted)

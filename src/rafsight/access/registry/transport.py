@@ -8,7 +8,7 @@ library: flows.py, retry.py and the caller decide those.
 import os
 import time
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
@@ -108,15 +108,17 @@ class Reply:
 class Transport:
     """Connections to a registry and to the hosts it sends us to. Thread-safe, and safe after a fork."""
 
-    def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
+    def __init__(self, endpoint: Endpoint, meter: Meter, *, before: Callable[[str], None] | None = None) -> None:
         """Open nothing yet.
 
         Args:
             endpoint: time-outs, certificates, proxies.
             meter: counts requests and bytes.
+            before: told the host of each request before it is sent; may take its time.
         """
         self._endpoint = endpoint
         self._meter = meter
+        self._before = before
         self._home = endpoint.origin
         self._managers: dict[tuple[bool, str, Proxy | None], urllib3.PoolManager] = {}
         self._lock = Lock()
@@ -132,6 +134,8 @@ class Transport:
 
         manager = self._manager(request.url)
         headers = {"User-Agent": self._endpoint.user_agent, "Accept-Encoding": "identity", **dict(request.headers)}
+        if self._before is not None:
+            self._before(host_of(request.url))
         self._meter.count(requests=1)
         timeout = {} if request.timeout is None else {"timeout": self._timeout(request.timeout)}
         with closing(self._pieces(request)) as body:

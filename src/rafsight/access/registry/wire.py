@@ -33,6 +33,18 @@ class Tags(msgspec.Struct):
     tags: list[str] | None = None
 
 
+class Repositories(msgspec.Struct):
+    """One page of the catalog."""
+
+    repositories: list[str] | None = None
+
+
+class Named(msgspec.Struct):
+    """A project or a repository of Harbor."""
+
+    name: str = ""
+
+
 class MediaType(msgspec.Struct):
     """The one member of a manifest that says what it is."""
 

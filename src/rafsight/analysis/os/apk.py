@@ -8,7 +8,7 @@ from typing import Final
 
 from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile, Skipped
 from rafsight.analysis.fields import PATH_LENGTH, identity_of, lines_of, ownerships, text_of
-from rafsight.analysis.inventory import Component, Ecosystem
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass
 from rafsight.base.units import MiB
 from rafsight.image.selection import Wants
 
@@ -58,6 +58,7 @@ def _package(fields: dict[int, bytes], paths: list[tuple[bytes, bytes]], seen: s
     licence = text_of(fields.get(ord("L"), b"")[:PATH_LENGTH])
     yield Component(
         ecosystem=Ecosystem.APK,
+        evidence=EvidenceClass.INSTALLED,
         name=name,
         version=version,
         arch=identity_of(fields.get(ord("A"), b"")),
@@ -71,7 +72,7 @@ def _package(fields: dict[int, bytes], paths: list[tuple[bytes, bytes]], seen: s
 
 APK: Final = Extractor(
     name="os/apk",
-    version=1,
+    version=2,
     wants=Wants(patterns=(b"lib/apk/db/installed", b"usr/lib/apk/db/installed"), max_size=64 * MiB),
     extract=read_installed,
 )

@@ -8,7 +8,7 @@ from typing import Final
 
 from rafsight.analysis.extractor import Extractor, FileView, Found, Skipped
 from rafsight.analysis.fields import identity_of, lines_of, text_of
-from rafsight.analysis.inventory import Component, Ecosystem, Inventory
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass, Inventory
 from rafsight.base.units import MiB
 from rafsight.image.selection import Wants
 
@@ -49,6 +49,7 @@ def _package(fields: dict[bytes, bytes], start: int) -> Iterator[Found]:
     source, _, rest = identity_of(fields.get(b"source", b"")).partition("(")
     yield Component(
         ecosystem=Ecosystem.DEB,
+        evidence=EvidenceClass.INSTALLED,
         name=name,
         version=version,
         arch=identity_of(fields.get(b"architecture", b"")),
@@ -65,7 +66,7 @@ def _stanzas_only(paths: Sequence[bytes], inventory: Inventory) -> Iterable[byte
 
 DPKG: Final = Extractor(
     name="os/dpkg",
-    version=1,
+    version=2,
     wants=Wants(patterns=(b"var/lib/dpkg/status", b"var/lib/dpkg/status.d/*"), max_size=32 * MiB),
     extract=read_status,
     choose=_stanzas_only,

@@ -1,6 +1,8 @@
-"""The files that dpkg's packages own. Read only if a language package was found where dpkg may have put it.
+"""The files that dpkg's packages own: what language packages and programs are weighed against.
 
-This module alone decides when the lists are worth their bytes, and which of the two kinds is read.
+A few hundred kilobytes, that save looking into hundreds of programs. They lie where dpkg is and nowhere else, so
+nothing has to be known before they are read: they come with its database, in one plan. This module alone decides which
+of the two kinds of lists is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,12 +10,10 @@ from typing import Final
 
 from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile
 from rafsight.analysis.fields import identity_of, lines_of, ownerships
-from rafsight.analysis.inventory import OS_ECOSYSTEMS, Ecosystem, Inventory
+from rafsight.analysis.inventory import Inventory
 from rafsight.base.units import MiB
 from rafsight.image.selection import Wants
 
-_NEVER_OWNED: Final = (b"opt/", b"usr/local/", b"home/", b"root/", b"app/", b"srv/")
-"""The Debian policy keeps packages out of the first four; the last two are where people put their own."""
 _INFO: Final = b"var/lib/dpkg/info/"
 _LIST, _SUMS = b".list", b".md5sums"
 
@@ -44,16 +44,6 @@ def _summed(content: bytes) -> Iterator[bytes]:
             yield line[34:].rstrip(b"\n")
 
 
-def _could_be_owned(inventory: Inventory) -> bool:
-    """Tell whether dpkg is there, and a language package lies where it could have put it."""
-    return any(component.ecosystem is Ecosystem.DEB for component in inventory.components) and any(
-        not location.startswith(_NEVER_OWNED)
-        for component in inventory.components
-        if component.ecosystem not in OS_ECOSYSTEMS
-        for location in component.locations
-    )
-
-
 def _best_lists(paths: Sequence[bytes], inventory: Inventory) -> Iterable[bytes]:  # noqa: ARG001
     """Leave out the check sums of packages that have the better list, which names links and directories too."""
     listed = {path.removesuffix(_LIST) for path in paths if path.startswith(_INFO) and path.endswith(_LIST)}
@@ -67,7 +57,5 @@ DPKG_OWNERSHIP: Final = Extractor(
         patterns=(_INFO + b"*.list", _INFO + b"*.md5sums", b"var/lib/dpkg/status.d/*.md5sums"), max_size=16 * MiB
     ),
     extract=read_list,
-    wave=2,
-    needed=_could_be_owned,
     choose=_best_lists,
 )

@@ -8,7 +8,7 @@ from typing import Final
 
 from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile, Skipped
 from rafsight.analysis.fields import identity_of, ownerships, text_of
-from rafsight.analysis.inventory import Component, Ecosystem
+from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass
 from rafsight.analysis.os import rpm_bdb, rpm_ndb, rpm_sqlite
 from rafsight.analysis.os.official import is_official_vendor
 from rafsight.analysis.os.rpm_header import RpmHeader, read_header
@@ -102,6 +102,7 @@ def rpm_component(
     known = len(source) == 3
     return Component(
         ecosystem=Ecosystem.RPM,
+        evidence=EvidenceClass.INSTALLED,
         name=name,
         version=prefix + version,
         arch=arch,
@@ -115,7 +116,7 @@ def rpm_component(
 
 RPM: Final = Extractor(
     name="os/rpm",
-    version=1,
+    version=2,
     wants=Wants(
         patterns=tuple(folder + name for folder in _FOLDERS for name in _NAMES),
         max_size=384 * MiB,

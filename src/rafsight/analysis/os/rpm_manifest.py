@@ -39,7 +39,7 @@ def read_manifest(file: FileView) -> Iterator[Found]:
 
 RPM_MANIFEST: Final = Extractor(
     name="os/rpm-manifest",
-    version=1,
+    version=2,
     wants=Wants(patterns=(b"var/lib/rpmmanifest/container-manifest-2",), max_size=16 * MiB),
     extract=read_manifest,
 )

@@ -34,6 +34,8 @@ ACCEPTED: Final = (*MANIFESTS, *INDEXES)
 """What a client asks a registry for, in order of preference."""
 IMAGE_CONFIGS: Final = (OCI_CONFIG, DOCKER_CONFIG, NYDUS_CONFIG, "application/octet-stream")
 """The last was written by very old Docker releases."""
+IMAGE_ARTIFACTS: Final = ("", NYDUS_MANIFEST, NYDUS_CONFIG, MODEL_MANIFEST, MODEL_CONFIG, *IMAGE_CONFIGS)
+"""`artifactType` of descriptors that may be of images; with any other it is of something that lies beside them."""
 
 _TAR_LAYERS: Final = (
     "application/vnd.oci.image.layer.v1.tar",

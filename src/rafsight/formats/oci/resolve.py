@@ -269,11 +269,4 @@ def _is_image(descriptor: Descriptor) -> bool:
     platform = descriptor.platform
     if platform is not None and "unknown" in (platform.os, platform.architecture):
         return False
-    return descriptor.artifact_type in (
-        "",
-        media_types.NYDUS_MANIFEST,
-        media_types.NYDUS_CONFIG,
-        media_types.MODEL_MANIFEST,
-        media_types.MODEL_CONFIG,
-        *media_types.IMAGE_CONFIGS,
-    )
+    return descriptor.artifact_type in media_types.IMAGE_ARTIFACTS

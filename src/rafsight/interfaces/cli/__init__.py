@@ -22,16 +22,21 @@ from rafsight.interfaces.cli.settings import Settings
 
 COMMANDS: Final = (
     CommandEntry(name="scan", summary="Find known vulnerabilities in an image."),
+    CommandEntry(name="sbom", summary="Write the bill of materials of an image."),
     CommandEntry(name="view", summary="Mount an image as a file tree, read-only."),
     CommandEntry(name="ls", summary="List files of an image."),
     CommandEntry(name="cat", summary="Write files of an image to standard output."),
     CommandEntry(name="export", summary="Write files of an image to a tar or a folder."),
     CommandEntry(name="find", summary="Find files of an image by name."),
+    CommandEntry(name="hunt", summary="Ask many images one question."),
     CommandEntry(name="inspect", summary="Look into an image's metadata."),
     CommandEntry(name="check", summary="Tell whether an image is sound."),
     CommandEntry(name="convert", summary="Make a Nydus image of a plain one or a folder, and back."),
     CommandEntry(name="repair", summary="Replace files or packages of an image without building it again."),
+    CommandEntry(name="attach", summary="Attach a report to an image in its registry."),
     CommandEntry(name="db", summary="Import, update and show the advisory database."),
+    CommandEntry(name="cache", summary="Show, check and empty what is kept between runs."),
+    CommandEntry(name="rules", summary="Show and test the rules about secrets."),
     CommandEntry(name="engines", summary="Show the known scanners on this machine and what each covers."),
     CommandEntry(name="demo", summary="Make, scan, mend and scan an image, on this machine alone."),
 )
@@ -55,6 +60,7 @@ def root() -> None:
       oci-archive:FILE[:TAG]      an image in an OCI layout that is a tar
       docker-archive:FILE[:TAG]   an image in a tar of `docker save`
       boot:FILE                   a bootstrap on this machine, its blobs in --blob-dir
+      sbom:FILE                   for `scan`: a bill of materials, CycloneDX or SPDX in JSON
     """  # noqa: D301 - click wants a backspace
 
 

@@ -13,10 +13,9 @@ import click
 import rafsight
 from rafsight.base.errors import ExitStatus
 from rafsight.base.path_list import read_path_list
-from rafsight.base.units import parse_size
 from rafsight.interfaces.cli.ending import ending_in_order
 from rafsight.interfaces.cli.lazy import SectionedCommand, SectionOption
-from rafsight.interfaces.cli.options import registry_options, with_ui
+from rafsight.interfaces.cli.options import Size, registry_options, with_ui
 from rafsight.interfaces.cli.output import is_standard_output, open_output, write_text
 from rafsight.interfaces.cli.ui import Ui
 
@@ -24,24 +23,6 @@ if TYPE_CHECKING:
     from rafsight import Options
 
 _BACK: Final = "Back to a plain image"
-
-
-class ChunkSize(click.ParamType[int]):
-    """A number of bytes: 1MiB, 0x100000, 1048576."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
-        if isinstance(value, int):
-            return value
-        try:
-            size: int | None = int(value, 0)
-        except ValueError:
-            size = parse_size(value)
-        if size is None:
-            self.fail(f"{value!r} is no number of bytes, such as 1MiB or 0x100000.", param, ctx)
-        return size
 
 
 @click.command("convert", cls=SectionedCommand, short_help="Make a Nydus image of a plain one or a folder, and back.")
@@ -55,7 +36,7 @@ class ChunkSize(click.ParamType[int]):
 )
 @click.option("--compression-level", "level", type=int, metavar="N", help="Of zstd or gzip.  [default: 3]")
 @click.option("--digester", type=click.Choice(["blake3", "sha256"]), default="blake3", show_default=True)
-@click.option("--chunk-size", type=ChunkSize(), default="1MiB", show_default=True, help="A power of two.")
+@click.option("--chunk-size", type=Size(), default="1MiB", show_default=True, help="A power of two.")
 @click.option(
     "--prefetch",
     metavar="all|none|FILE",

@@ -50,11 +50,12 @@ def db() -> None:
 def import_command(paths: tuple[Path, ...], *, database: Path | None, ui: Ui) -> None:
     """Build the database from advisories in OSV's format on this machine.
 
-    PATH is a zip of records as OSV publishes them for each ecosystem, a folder of such zips or records, a record, or
-    CISA's catalogue of known exploited vulnerabilities. What is imported replaces what the database had from there.
+    PATH is a zip of records as OSV publishes them for each ecosystem, a folder of such zips or records, a record,
+    CISA's catalogue of known exploited vulnerabilities, or FIRST's scores of how likely that is (EPSS). What is
+    imported replaces what the database had from there.
     """
     target = database or ui.default_database
-    result = rafsight.import_advisories(paths, target, listener=ui.listener)
+    result = rafsight.Advisories(target, listener=ui.listener).take(paths)
     ui.begin_output()
     for item in result.imported:
         source = item.source
@@ -68,7 +69,7 @@ def status_command(*, database: Path | None, as_json: bool, ui: Ui) -> None:
     """Show what the database is made of: sources, dates, numbers of records."""
     from rafsight.reports.database import render_status, render_status_json
 
-    status = rafsight.database_status(database or ui.default_database)
+    status = rafsight.Advisories(database or ui.default_database).status()
     if as_json:
         write_text(render_status_json(status))
         return
@@ -85,6 +86,11 @@ def status_command(*, database: Path | None, as_json: bool, ui: Ui) -> None:
     help="Where the catalogue of known exploited flaws lies; empty: leave it out.  [default: CISA]",
 )
 @click.option(
+    "--epss-url",
+    metavar="URL",
+    help="Where the probabilities of exploitation lie; empty: leave them out.  [default: FIRST's EPSS]",
+)
+@click.option(
     "--ca-file", "ca_files", type=EXISTING_FILE, multiple=True, metavar="FILE", help="One more authority, PEM."
 )
 @click.option(
@@ -98,6 +104,7 @@ def update_command(
     ecosystems: tuple[str, ...],
     base_url: str | None,
     kev_url: str | None,
+    epss_url: str | None,
     ca_files: tuple[Path, ...],
     timeout: float | None,
     database: Path | None,
@@ -110,12 +117,15 @@ def update_command(
     terms = rafsight.DownloadTerms(ca_files=ca_files)
     if timeout is not None:
         terms = replace(terms, connect_timeout=timeout, read_timeout=timeout)
-    said: dict[str, Any] = {"ecosystems": ecosystems or None, "base_url": base_url, "kev_url": kev_url}
-    result = rafsight.update_advisories(
-        database or ui.default_database,
+    said: dict[str, Any] = {
+        "ecosystems": ecosystems or None,
+        "base_url": base_url,
+        "kev_url": kev_url,
+        "epss_url": epss_url,
+    }
+    result = rafsight.Advisories(database or ui.default_database, listener=ui.listener).update(
         cache_directory=ui.cache_dir / "downloads",
         terms=terms,
-        listener=ui.listener,
         **{name: value for name, value in said.items() if value is not None},
     )
     ui.begin_output()

@@ -37,7 +37,7 @@ def demo(*, tag: str, ui: Ui) -> None:
 
     with _places() as (work, shipped, advisories), serve_writable(work / "registry", repository="demo") as registry:
         database, folder = work / "advisories.sqlite", work / "rootfs"
-        rafsight.import_advisories([advisories], database, listener=ui.listener)
+        rafsight.Advisories(database, listener=ui.listener).take([advisories])
         folder.mkdir()
         write_folder(folder, f"oci:{shipped}:{tag}")
         wheel = write_wheel(work)

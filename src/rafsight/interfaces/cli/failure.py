@@ -5,6 +5,7 @@ This module alone decides how errors look on standard error.
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -43,7 +44,7 @@ def show_failure(error: Exception, *, debug: bool) -> ExitStatus:
         traceback.print_exception(error, file=sys.stderr)
     known = error if isinstance(error, RafsightError) else _unexpected(error)
     where = "".join(f" ({note})" for note in getattr(known, "__notes__", ()))
-    say_error(str(known).strip() + where, known.advice)
+    say_error(str(known).strip() + where, known.advice, picture=getattr(known, "picture", ()))
     return known.exit_status
 
 
@@ -65,9 +66,11 @@ def show_usage(error: click.ClickException) -> int:
     return ExitStatus.USAGE
 
 
-def say_error(message: str, hint: str = "") -> None:
-    """Write an error and what to do about it."""
+def say_error(message: str, hint: str = "", *, picture: Sequence[str] = ()) -> None:
+    """Write an error, a picture of the place if there is one, and what to do about it."""
     _write(f"rafsight: {style_for_stderr('error:', '1;31')} {message}")
+    for line in picture:
+        _write(f"    {line}")
     if hint:
         _write(f"  {style_for_stderr('hint:', '36')} {hint}")
 

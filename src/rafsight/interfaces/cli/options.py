@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from rafsight.base.units import parse_size
 from rafsight.interfaces.cli.lazy import SectionOption
 from rafsight.interfaces.cli.settings import Settings
 
@@ -75,6 +76,39 @@ _REGISTRY_OPTIONS: Final = (
 )
 
 
+SHARED_CACHE: Final = "RAFSIGHT_CACHE"
+"""The variable that names a cache which machines share: a password in it is not for everybody's eyes."""
+_CACHE_OPTIONS: Final = (
+    click.option(
+        "--no-cache", is_flag=True, help="Take nothing from the cache and keep nothing: see the image as it is now."
+    ),
+    click.option(
+        "--cache",
+        "shared_cache",
+        metavar="URL",
+        help=f"Share results with other machines in a database, postgresql://HOST/NAME.  [default: ${SHARED_CACHE}]",
+    ),
+)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 1MiB, 0x100000, 1048576."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        if isinstance(value, int):
+            return value
+        try:
+            size: int | None = int(value, 0)
+        except ValueError:
+            size = parse_size(value)
+        if size is None:
+            self.fail(f"{value!r} is no number of bytes, such as 1MiB or 0x100000.", param, ctx)
+        return size
+
+
 def global_options(function: Function) -> Function:
     """Add the global options."""
     return _decorated(function, _GLOBAL_OPTIONS)
@@ -135,6 +169,22 @@ def registry_options(function: Function) -> Function:
         return function(*args, options=options, **kwargs)
 
     return _decorated(run, _REGISTRY_OPTIONS)
+
+
+def cache_options(function: Function) -> Function:
+    """Add the options about what earlier runs left; below `registry_options`, which makes the `options`."""
+
+    @functools.wraps(function)
+    def run(*args: Any, no_cache: bool, shared_cache: str | None, options: Any, **kwargs: Any) -> Any:
+        from dataclasses import replace
+
+        if no_cache and shared_cache:
+            raise click.UsageError("--no-cache and --cache do not go together.")
+        shared = "" if no_cache else shared_cache or os.environ.get(SHARED_CACHE, "")
+        options = replace(options, shared_cache=shared, cache_dir=None if no_cache else options.cache_dir)
+        return function(*args, options=options, **kwargs)
+
+    return _decorated(run, _CACHE_OPTIONS)
 
 
 def _read_password(username: str | None, password_stdin: bool) -> str:

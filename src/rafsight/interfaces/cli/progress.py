@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 0.4
 """[s] before anything is drawn."""
+_ESTIMATED: Final = frozenset(("images", "names"))
+"""Units of which there may be thousands, each as dear as the other: how long they take can be told."""
+_MINUTE: Final = 60
 
 
 class Drawing:
@@ -107,6 +110,13 @@ def _new_progress() -> "Progress":
     )
 
 
+def _left(seconds: float | None) -> str:
+    """Say how long it will take; nothing if nobody can tell."""
+    if not seconds:
+        return ""
+    return f", {seconds:.0f} s left" if seconds < 2 * _MINUTE else f", {seconds / _MINUTE:.0f} min left"
+
+
 def _amount_column() -> "ProgressColumn":
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
@@ -121,6 +131,7 @@ def _amount_column() -> "ProgressColumn":
             amounts = [task.completed] if task.total is None else [task.completed, task.total]
             if unit == "bytes":
                 return Text(" of ".join(format_size(int(amount)) for amount in amounts))
-            return Text(f"{' of '.join(f'{int(amount):,}' for amount in amounts)} {unit}".rstrip())
+            left = _left(task.time_remaining) if unit in _ESTIMATED else ""
+            return Text(f"{' of '.join(f'{int(amount):,}' for amount in amounts)} {unit}".rstrip() + left)
 
     return AmountColumn()

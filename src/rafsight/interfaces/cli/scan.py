@@ -1,6 +1,6 @@
 """`rafsight scan`: find known vulnerabilities in an image.
 
-This module alone decides the exit status of a scan.
+This module alone decides in which order a scan goes; `scan_policy` decides its exit status.
 """
 
 import os
@@ -13,14 +13,26 @@ import click
 import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.options import registry_options, with_ui
-from rafsight.interfaces.cli.output import is_standard_output, open_output
+from rafsight.interfaces.cli.options import EXISTING_FILE, Size, cache_options, registry_options, with_ui
 from rafsight.interfaces.cli.scan_engine import EngineChoice, check_choice, engine_options, scan_by_engine, write_raw
-from rafsight.interfaces.cli.terminal import A_FILE, Terminal, standard_output
+from rafsight.interfaces.cli.scan_output import open_outputs, output_options, parse_outputs, write_reports
+from rafsight.interfaces.cli.scan_policy import (
+    PolicyChoice,
+    check_after,
+    check_before,
+    exit_status_of,
+    explain_status,
+    policy_options,
+)
+from rafsight.interfaces.cli.scan_suppression import Suppression, apply_rules, read_rules, suppression_options
+from rafsight.interfaces.cli.terminal import Terminal
 from rafsight.interfaces.cli.ui import Ui
+from rafsight.reports import formats
 from rafsight.reports.document import ScanReport
-from rafsight.reports.selection import filter_findings, has_unreadable, is_complete
+from rafsight.reports.policy import ask_policies
+from rafsight.reports.selection import filter_findings
 from rafsight.reports.severities import parse_severities
+from rafsight.reports.terms import Terms
 
 if TYPE_CHECKING:
     from rafsight import Options
@@ -42,21 +54,13 @@ class MalformedEpoch(CallerError):
 
 @click.command("scan", cls=SectionedCommand, short_help="Find known vulnerabilities in an image.")
 @click.argument("reference", metavar="REF")
+@output_options
 @click.option(
-    "-f",
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
+    "--scanners",
+    metavar="LIST",
+    default="vuln",
     show_default=True,
-    help="A table for people, or Trivy's JSON for programs.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to a file, all or nothing; - is standard output.",
+    help="What to look for, separated by commas: vuln, secret, misconfig.",
 )
 @click.option(
     "-s",
@@ -73,13 +77,26 @@ class MalformedEpoch(CallerError):
     is_flag=True,
     help="List what the distribution calls unimportant, too, marked so; it never sets the exit status.",
 )
+@click.option("--declared", is_flag=True, help="Read lock files, too: what a build was meant to have.")
+@click.option(
+    "--config",
+    type=EXISTING_FILE,
+    metavar="FILE",
+    help="Rules for secrets and checks of your own.  [default: rafsight.yaml here, if there is one]",
+)
+@click.option(
+    "--secret-budget",
+    type=Size(),
+    default="64MiB",
+    show_default=True,
+    help="The most that is fetched to look for secrets; the largest risk comes first.",
+)
 @click.option("--list-all-pkgs", "list_all", is_flag=True, help="Name every package, not only the vulnerable ones.")
 @click.option(
     "--exit-code",
     type=click.IntRange(0, 255),
-    default=0,
     metavar="N",
-    help="Exit status if anything is found after the filters.  [default: 0]",
+    help="Exit status if anything is found after the filters, or if --fail-on says so.  [default: 0; of --fail-on 1]",
 )
 @click.option(
     "--allow-incomplete",
@@ -93,73 +110,89 @@ class MalformedEpoch(CallerError):
     metavar="FILE",
     help="The advisory database.  [default: db/advisories.sqlite in the cache]",
 )
+@policy_options
+@suppression_options
 @engine_options
 @registry_options
+@cache_options
 @with_ui
 def scan(
     reference: str,
     *,
     output_format: str,
-    output: Path | None,
+    outputs: tuple[str, ...],
+    scanners: str,
     severities: str,
+    declared: bool,
+    config: Path | None,
+    secret_budget: int,
     ignore_unfixed: bool,
     show_unimportant: bool,
     list_all: bool,
-    exit_code: int,
+    exit_code: int | None,
     allow_incomplete: bool,
     database: Path | None,
+    policy: PolicyChoice,
+    suppression: Suppression,
     engine: "EngineChoice | None",
     options: "Options",
     ui: Ui,
 ) -> int:
-    """Find known vulnerabilities in the packages of the image REF.
+    """Find known vulnerabilities in the packages of the image REF; with --scanners, secrets and misconfiguration, too.
 
-    Only the bytes that name packages are fetched. What was not looked at is listed in the report and makes the exit
+    Only the bytes that answer this are fetched. What was not looked at is listed in the report and makes the exit
     status 3, so that it never passes for clean.
 
     \b
     Exit status:
       0   done, whatever was found
       N   something was found, with --exit-code N
+      1   --fail-on says so (N with --exit-code N)
       3   something was not looked at; --allow-incomplete makes it 0,
           unless bytes could not be had or did not verify
+      4   no package was found; --allow-incomplete makes it 0
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     wanted = parse_severities(severities)
     created = creation_date(os.environ.get("SOURCE_DATE_EPOCH"))
-    if output is not None and is_standard_output(output):
-        output = None
+    destinations = parse_outputs(outputs, output_format)
     if engine is not None:
         check_choice(engine, click.get_current_context())
         if engine.raw:
-            return write_raw(reference, engine, output, allow_incomplete=allow_incomplete, options=options, ui=ui)
-    with open_output(output) as sink:
+            if len(destinations) > 1:
+                raise click.UsageError("--output FORMAT=FILE does not go with --raw.")
+            target = destinations[0].path
+            return write_raw(reference, engine, target, allow_incomplete=allow_incomplete, options=options, ui=ui)
+    rules = read_rules(suppression)
+    known = None if engine is not None else database or ui.default_database
+    looked_for = tuple(dict.fromkeys(part.strip() for part in scanners.split(",") if part.strip()))
+    check_before(policy, scanners=looked_for, database=known if "vuln" in looked_for else None)
+    with open_outputs(destinations) as places:
         if engine is not None:
             report = scan_by_engine(reference, engine, options=options, ui=ui)
         else:
             report = rafsight.scan_reference(
-                reference, database=database or ui.default_database, options=options, listener=ui.listener
+                reference,
+                database=database or ui.default_database,
+                scanners=looked_for,
+                declared=declared,
+                config=config,
+                secret_budget=secret_budget,
+                options=options,
+                listener=ui.listener,
             )
+        check_after(policy, report)
+        created = created or report.started
+        report = apply_rules(report, rules, day=created, ui=ui)
         shown = filter_findings(
             report, severities=wanted, ignore_unfixed=ignore_unfixed, show_unimportant=show_unimportant
         )
-        terminal = standard_output() if output is None else A_FILE
+        shown = ask_policies(shown, policy.policies)
         ui.begin_output()
-        sink(render(shown, output_format, created=created, list_all=list_all, terminal=terminal))
-    status = exit_status(shown, on_findings=exit_code, allow_incomplete=allow_incomplete)
-    if status == ExitStatus.INCOMPLETE:
-        ui.warn(_why_incomplete(shown))
+        write_reports(shown, places, created=created, list_all=list_all, show_suppressed=suppression.is_shown)
+    status = exit_status_of(shown, on_findings=exit_code, allow_incomplete=allow_incomplete)
+    explain_status(shown, status, ui)
     return status
-
-
-def _why_incomplete(report: ScanReport) -> str:
-    if has_unreadable(report):
-        return (
-            "bytes of the image could not be had or did not verify (the report lists them), so the exit status is 3, "
-            "with --allow-incomplete, too"
-        )
-    what = "something was not looked at (the report lists it)" if report.gaps else "vulnerabilities were not looked for"
-    return f"{what}, so the exit status is 3; --allow-incomplete makes it 0"
 
 
 def render(report: ScanReport, output_format: str, *, created: str | None, list_all: bool, terminal: Terminal) -> str:
@@ -167,35 +200,19 @@ def render(report: ScanReport, output_format: str, *, created: str | None, list_
 
     Args:
         report: as filtered.
-        output_format: `table` or `json`.
+        output_format: name of a format.
         created: RFC 3339; None takes the time of the scan.
         list_all: name every package.
         terminal: where it goes.
     """
-    if output_format == "json":
-        from rafsight.reports.trivy_json import render_json
-
-        return render_json(report, created=created or report.started, list_all=list_all)
-    from rafsight.reports.table import render_table
-
-    return render_table(
-        report, width=terminal.width, colour=terminal.colour, unicode=terminal.unicode, list_all=list_all
+    terms = Terms(
+        created=created or report.started,
+        list_all=list_all,
+        width=terminal.width,
+        colour=terminal.colour,
+        unicode=terminal.unicode,
     )
-
-
-def exit_status(report: ScanReport, *, on_findings: int, allow_incomplete: bool) -> int:
-    """Decide the exit status: findings first (not those about headers of a kernel), then what was not looked at.
-
-    Args:
-        report: as filtered.
-        on_findings: the status that the user wants if anything is found; 0 means that findings do not matter.
-        allow_incomplete: what was not looked at does not matter, unless its bytes could not be had or did not verify.
-    """
-    if on_findings and any(not finding.kernel_headers for finding in report.findings):
-        return on_findings
-    if has_unreadable(report) or not (is_complete(report) or allow_incomplete):
-        return ExitStatus.INCOMPLETE
-    return ExitStatus.OK
+    return formats.render(report, output_format, terms)
 
 
 def creation_date(epoch: str | None) -> str | None:

@@ -19,6 +19,7 @@ from rafsight.interfaces.cli.lazy import SectionOption
 from rafsight.interfaces.cli.options import Function
 from rafsight.interfaces.cli.output import open_bytes_output
 from rafsight.interfaces.cli.ui import Ui
+from rafsight.reports.selection import has_unreadable
 
 if TYPE_CHECKING:
     from rafsight import Options
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("trivy", "grype", "syft", "osv-scanner")
 """A test compares them with the catalogue, which is not imported for `--help`."""
-_OWN_ONLY: Final = {"database": "--db"}
+_OWN_ONLY: Final = {
+    "database": "--db",
+    "scanners": "--scanners",
+    "declared": "--declared",
+    "config": "--config",
+    "secret_budget": "--secret-budget",
+}
 _NOT_RAW: Final = {
     "output_format": "--format",
     "severities": "--severity",
@@ -34,6 +41,11 @@ _NOT_RAW: Final = {
     "show_unimportant": "--show-unimportant",
     "list_all": "--list-all-pkgs",
     "exit_code": "--exit-code",
+    "fail_on": "--fail-on",
+    "max_database_age": "--max-database-age",
+    "ignore_files": "--ignorefile",
+    "vex_files": "--vex",
+    "show_suppressed": "--show-suppressed",
 }
 _WARNING_LENGTH: Final = 1000
 """[characters]"""
@@ -113,5 +125,5 @@ def write_raw(
         sink(report.content)
     for gap in report.gaps:
         ui.warn(printable(f"{gap.subject} was not looked at: {gap.detail}", _WARNING_LENGTH))
-    is_lost = any(gap.reason is rafsight.GapReason.UNREADABLE for gap in report.gaps)
+    is_lost = has_unreadable(report.gaps)
     return ExitStatus.INCOMPLETE if is_lost or (report.gaps and not allow_incomplete) else ExitStatus.OK

@@ -7,10 +7,11 @@ from rafsight.matching.versions.composer import COMPOSER
 from rafsight.matching.versions.dpkg import DPKG
 from rafsight.matching.versions.gem import GEM
 from rafsight.matching.versions.maven import MAVEN
+from rafsight.matching.versions.numeric import NUMERIC
 from rafsight.matching.versions.pypi import PYPI
 from rafsight.matching.versions.rpm import RPM
 from rafsight.matching.versions.scheme import HIGHEST, LOWEST, Scheme, UncomparableVersion
-from rafsight.matching.versions.semver import NUGET, SEMVER
+from rafsight.matching.versions.semver import BUILT, NUGET, SEMVER
 
 __all__ = ["HIGHEST", "LOWEST", "SCHEMES", "Scheme", "UncomparableVersion", "scheme_for"]
 
@@ -21,18 +22,22 @@ SCHEMES: Final = {
     "Azure Linux": RPM,
     "BellSoft Hardened Containers": APK,
     "Bitnami": SEMVER,
+    "CRAN": NUMERIC,
     "Chainguard": APK,
+    "ConanCenter": SEMVER,
     "Debian": DPKG,
     "Echo": DPKG,
     "Go": SEMVER,
+    "Hackage": NUMERIC,
     "Hex": SEMVER,
+    "Julia": BUILT,
     "Mageia": RPM,
     "Maven": MAVEN,
     "MinimOS": APK,
     "NuGet": NUGET,
     "Packagist": COMPOSER,
     "Photon OS": RPM,
-    "Pub": SEMVER,
+    "Pub": BUILT,
     "PyPI": PYPI,
     "Red Hat": RPM,
     "Rocky Linux": RPM,
@@ -45,6 +50,7 @@ SCHEMES: Final = {
     "npm": SEMVER,
     "openEuler": RPM,
     "openSUSE": RPM,
+    "opam": DPKG,
 }
 """The scheme of each ecosystem whose advisories are kept, by OSV's name without suffix."""
 

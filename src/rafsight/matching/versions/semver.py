@@ -1,7 +1,8 @@
-"""Semantic Versioning's order, as npm, Go, crates.io, Hex, Pub, Swift, Bitnami and (caseless) NuGet use it.
+"""Semantic Versioning's order, as npm, Go, crates.io, Hex, Swift, Conan, Bitnami and (caseless) NuGet use it.
 
 A leading `v` or `=` and everything from `+` do not count. The core may have any count of numbers; missing ones are 0.
 A prerelease is lower than its core alone; its identifiers compare one by one, numbers below text, a shorter list below.
+For Pub and Julia what follows `+` counts as well: as identifiers, above its absence.
 """
 
 import re
@@ -40,6 +41,16 @@ def caseless_key(version: str) -> bytes:
     return key(version.lower())
 
 
+def built_key(version: str) -> bytes:
+    """Encode a version so that bytes order as Pub and Julia order versions: two builds of one version differ.
+
+    Raises: UncomparableVersion.
+    """
+    core, plus, build = plain(version, "semver").partition("+")
+    tail = [_identifier(part) for part in build.split(".")] if plus else []
+    return b"".join((key(core), *tail, b"\x00"))
+
+
 def _identifier(part: str) -> bytes:
     return b"\x01" + number(part) if part.isdigit() else b"\x02" + text(part)
 
@@ -53,3 +64,4 @@ def _without_last_zeros(parts: list[str]) -> list[str]:
 
 SEMVER: Final = scheme_of("semver", key)
 NUGET: Final = scheme_of("nuget", caseless_key)
+BUILT: Final = scheme_of("semver-build", built_key)

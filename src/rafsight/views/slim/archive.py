@@ -11,28 +11,26 @@ in the layer, which was counted already, becomes zeros behind the layer's end, w
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rafsight.access.session import Identity, Image
+from rafsight.access.finding import Identity
+from rafsight.access.session import Image
 from rafsight.base.errors import Defect
 from rafsight.base.events import Advanced, Finished, Listener, Started, silent
 from rafsight.base.units import KiB
 from rafsight.formats.tar import MemberKind
 from rafsight.formats.tar_write import TRAILER, Header, padding, write_header
 from rafsight.image.tree import ImageTree
-from rafsight.views.export.delivery import Piece, deliver
-from rafsight.views.export.order import Node, Order
 from rafsight.views.export.tally import Omission, Omitted, Tally, Unreadable
-from rafsight.views.export.tar_writer import TarWriter
 from rafsight.views.layer_shares import LayerPlan
-from rafsight.views.slim.layers import plan_layers, write_config
+from rafsight.views.slim.content import SlimContent
+from rafsight.views.slim.layers import write_config
 from rafsight.views.slim.rules import SlimRules
-from rafsight.views.slim.selection import select_kept
 
 SlimSink = Callable[[bytes], object] | BinaryIO
 """Takes the next bytes of an archive."""
@@ -108,27 +106,21 @@ class _SlimWriter:
 
     def __init__(self, image: Image, rules: SlimRules, sink: SlimSink, listener: Listener) -> None:
         self._image = image
-        self._tree = image.tree
         self._rules = rules
         self._sink = sink if callable(sink) else sink.write
         self._listener = listener
         self._written = 0
         self._tally = Tally()
-        self._kept: frozenset[int] = frozenset()
-        self._lost: frozenset[int] = frozenset()
 
     def write(self, tag: str) -> SlimArchive:
         """Choose, then write layers, config and manifest."""
-        kept = select_kept(self._image, self._rules)
-        self._kept, self._lost = kept.links, frozenset(kept.lost)
-        for row, error in sorted(kept.lost.items()):
-            self._tally.lose(self._tree.path(row), str(error))
+        content = SlimContent(self._image, self._rules, self._tally, keep_going=True)
         for part in self._image.unread:
             if part.is_missing:
                 self._tally.lose(part.what.encode(), part.why)
             else:
                 self._tally.omit(Omission.UNKNOWN_KIND, part.what.encode())
-        layers, names = self._write_layers()
+        layers, names = self._write_layers(content)
         config = write_config(
             self._image.identity, [layer.blob for layer in layers], [layer.diff_id for layer in layers]
         )
@@ -137,63 +129,26 @@ class _SlimWriter:
         manifest = [{"Config": f"{digest}.json", "RepoTags": [tag] if tag else None, "Layers": names}]
         self._write_file("manifest.json", json.dumps(manifest, separators=(",", ":")).encode())
         self._put(TRAILER)
-        return self._result(f"sha256:{digest}", layers)
+        return self._result(f"sha256:{digest}", layers, content)
 
-    def _write_layers(self) -> tuple[list[SlimLayer], list[str]]:
-        plans = plan_layers(self._tree, self._image.identity)
-        operation = f"slim archive of {self._image.identity.reference}"
-        total = int(self._tree.entries.size[sorted(self._kept)].sum())
-        self._listener(Started(operation=operation, title="writing content", total=total, unit="bytes"))
+    def _write_layers(self, content: SlimContent) -> tuple[list[SlimLayer], list[str]]:
+        operation = self._operation
+        self._listener(Started(operation=operation, title="writing content", total=content.kept_size, unit="bytes"))
         try:
-            names = [f"{index:04d}/layer.tar" for index in range(len(plans))]
-            return [self._write_layer(plan, name) for plan, name in zip(plans, names, strict=True)], names
+            names = [f"{index:04d}/layer.tar" for index in range(len(content.plans))]
+            pairs = zip(content.plans, names, strict=True)
+            return [self._write_layer(content, plan, name) for plan, name in pairs], names
         finally:
             self._listener(Finished(operation=operation))
 
-    def _write_layer(self, plan: LayerPlan, name: str) -> SlimLayer:
-        rows = plan.rows[~np.isin(self._tree.entries.link_row[plan.rows], list(self._lost))]
-        size = self._measure(rows)
+    def _write_layer(self, content: SlimContent, plan: LayerPlan, name: str) -> SlimLayer:
+        size = content.measure(plan)
         self._put(write_header(Header(name=name.encode(), kind=MemberKind.FILE, size=size)))
         layer = _Layer(self._put)
-        tar = TarWriter(self._tree, layer.take, self._tally)
-        for node, pieces in self._deliver(rows):
-            tar.put(node, self._counted(pieces))
-        tar.finish()
+        content.write(plan, layer.take, self._report)
         layer.fill(size)
         self._put(padding(size))
         return SlimLayer(diff_id=layer.digest, size=size, blob=plan.blob)
-
-    def _measure(self, rows: NDArray[np.int32]) -> int:
-        """Return the bytes of a layer: what would be written if every kept file were a hole."""
-        size = 0
-
-        def count(content: bytes) -> None:
-            nonlocal size
-            size += len(content)
-
-        tar = TarWriter(self._tree, count, Tally())
-        for node in Order(self._tree, rows):
-            is_kept = node.has_content and node.link_row in self._kept
-            tar.put(node if is_kept else _emptied(node), iter((Piece(node.size, None),) if is_kept else ()))
-        tar.finish()
-        return size
-
-    def _deliver(self, rows: NDArray[np.int32]) -> Iterator[tuple[Node, Iterator[Piece]]]:
-        """Go through the entries of a layer, with the content of the files that keep it."""
-        is_kept = np.isin(self._tree.entries.link_row[rows], list(self._kept))
-        kept = deliver(self._image, Order(self._tree, rows[is_kept]), self._tally, keep_going=True)
-        waiting = next(kept, None)
-        for node in Order(self._tree, rows):
-            if node.link_row not in self._kept:
-                yield _emptied(node), iter(())
-            elif waiting is not None and waiting[0].row == node.row:
-                yield waiting
-                waiting = next(kept, None)
-
-    def _counted(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        for piece in pieces:
-            yield piece
-            self._listener(Advanced(operation=f"slim archive of {self._image.identity.reference}", amount=piece.size))
 
     def _write_file(self, name: str, content: bytes) -> None:
         self._put(write_header(Header(name=name.encode(), kind=MemberKind.FILE, size=len(content))))
@@ -204,18 +159,24 @@ class _SlimWriter:
         self._sink(content)
         self._written += len(content)
 
-    def _result(self, config_digest: str, layers: list[SlimLayer]) -> SlimArchive:
+    @property
+    def _operation(self) -> str:
+        return f"slim archive of {self._image.identity.reference}"
+
+    def _report(self, size: int) -> None:
+        self._listener(Advanced(operation=self._operation, amount=size))
+
+    def _result(self, config_digest: str, layers: list[SlimLayer], content: SlimContent) -> SlimArchive:
         outcome = self._tally.result()
-        entries = self._tree.entries
-        kept = np.array(sorted(self._kept), dtype=np.int64)
-        left_out = _left_out(self._tree, self._kept | self._lost)
+        entries = self._image.tree.entries
+        left_out = _left_out(self._image.tree, content.kept | content.lost)
         return SlimArchive(
             rules=self._rules.name,
             config_digest=config_digest,
             layers=tuple(layers),
             size=self._written,
-            kept_count=len(kept),
-            kept_size=sum(entries.size[kept].tolist()),
+            kept_count=len(content.kept),
+            kept_size=content.kept_size,
             left_out_count=len(left_out),
             left_out_size=sum(entries.size[left_out].tolist()),
             unreadable=outcome.unreadable,
@@ -246,10 +207,6 @@ class _Layer:
             raise Defect(what=f"a layer of {size} bytes became {self._size}")
         while self._size < size:
             self.take(_ZEROS[: size - self._size])
-
-
-def _emptied(node: Node) -> Node:
-    return replace(node, size=0)
 
 
 def _left_out(tree: ImageTree, kept: frozenset[int]) -> NDArray[np.int64]:

@@ -5,10 +5,15 @@ any number of components. This module alone says whose content is kept; how it i
 The tables hold for the versions that `docs/slim.md` names and those before: a scanner that looks at more needs a line.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from rafsight.base.errors import CallerError, ExitStatus
+
+EVERY_SCANNER: Final = "all"
+"""Names what all scanners together look at."""
 
 
 class NoSuchRules(CallerError):
@@ -47,14 +52,37 @@ class SlimRules:
 
 
 def rules_for(name: str) -> SlimRules:
-    """Return the rules for a scanner.
+    """Return the rules for a scanner, or those for all of them together.
 
+    Args:
+        name: of one of `SLIM_RULES`, or `EVERY_SCANNER`.
     Raises: NoSuchRules.
     """
-    for rules in SLIM_RULES:
+    for rules in (*SLIM_RULES, _together(SLIM_RULES)):
         if rules.name == name:
             return rules
-    raise NoSuchRules(name=name, known=", ".join(rules.name for rules in SLIM_RULES))
+    raise NoSuchRules(name=name, known=", ".join((*(rules.name for rules in SLIM_RULES), EVERY_SCANNER)))
+
+
+def _together(rules: Sequence[SlimRules]) -> SlimRules:
+    """Return the rules by which everything is kept that any of some scanners looks at."""
+    programs = [one.programs for one in rules]
+    return SlimRules(
+        name=EVERY_SCANNER,
+        patterns=_united(one.patterns for one in rules),
+        except_for=tuple(one for one in rules[0].except_for if all(one in other.except_for for other in rules)),
+        follows_links=any(one.follows_links for one in rules),
+        programs=Programs(
+            names=_united(one.names for one in programs),
+            sections=frozenset().union(*(one.sections for one in programs)),
+            keeps_appended=any(one.keeps_appended for one in programs),
+        ),
+    )
+
+
+def _united(groups: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """Return what is in any of some groups, each once, in order."""
+    return tuple(dict.fromkeys(chain.from_iterable(groups)))
 
 
 def _anywhere(*names: str) -> tuple[bytes, ...]:

@@ -18,7 +18,7 @@ from tests.image.edits import Model, described, pack_contents, read_file
 from rafsight.access.fetch import FileContent
 from rafsight.image.edit import edit_tree
 from rafsight.image.tree import ImageTree
-from rafsight.verbs.scan import take_inventory
+from rafsight.verbs.scan.inventory import take_inventory
 
 ARCHIVE_TIME = 1_700_000_000
 

@@ -12,12 +12,13 @@ from tests.verbs.repair.packages.support import applied, image_of, make_deb, mak
 import rafsight
 from rafsight.reports.trivy_json import render_json
 from rafsight.testing.registry import PLANTED
-from rafsight.verbs.advisories import import_advisories
+from rafsight.verbs.advisories import Advisories
 from rafsight.verbs.repair.packages.choosing import choose_packages
 from rafsight.verbs.repair.packages.faults import UnreadablePackage
 from rafsight.verbs.repair.packages.replacing import package_changes
 from rafsight.verbs.repair.packages.scan_report import MalformedReport, parse_report, read_report
-from rafsight.verbs.scan import scan_image, take_inventory
+from rafsight.verbs.scan.inventory import take_inventory
+from rafsight.verbs.scan.scanning import scan_reference
 
 ADVISORIES = Path(rafsight.__file__).parent / "testing/data/advisories"
 TRIVY = Path(__file__).parents[3] / "golden/engines/trivy/report.json"
@@ -218,7 +219,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_from_a_scan_to_a_repaired_image(tmp_path):
     """Scan the planted image, choose, replace, scan again: what was fixed is gone, and nothing else changed."""
     database = tmp_path / "advisories.db"
-    import_advisories([ADVISORIES], database)
+    Advisories(database).take([ADVISORIES])
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     make_wheel(shelf, "requests", "2.32.4", {"requests/__init__.py": b"new"})
@@ -226,7 +227,7 @@ def test_from_a_scan_to_a_repaired_image(tmp_path):
     make_tarball(shelf, "lodash", "4.17.21", {"lodash.js": b"new"})
     make_deb(shelf, "busybox-static", "1:1.35.0-4+deb12u9", {"bin/busybox": b"new"}, fields=["Source: busybox"])
     with rafsight.open_image(f"oci:{PLANTED}:v6") as image:
-        report = scan_image(image, database=database)
+        report = scan_reference(f"oci:{PLANTED}:v6", database=database)
         whole = image_of(nodes_of(image))
         choice = choose_packages(parse_report(render_json(report, created="").encode()), shelf)
         changed = [one.path for one in package_changes(image, [one.file for one in choice.chosen]).changes.puts]

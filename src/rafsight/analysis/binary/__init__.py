@@ -1,0 +1,1 @@
+"""Programs: what they were built from, and what they are."""

@@ -1,0 +1,1 @@
+"""Secrets in files and in what an image says about itself."""

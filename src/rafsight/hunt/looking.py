@@ -1,0 +1,92 @@
+"""One image is asked the question.
+
+Metadata first, which costs the bootstrap alone; then the content of the files that are left, of which each distinct one
+is fetched once over all images; then the packages. This module alone decides that order, and that nothing dear is asked
+where something cheap has said no already.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rafsight.access.layers import Keep, keep_nothing
+from rafsight.access.session import Image
+from rafsight.hunt.claims import Claims
+from rafsight.hunt.content import Check
+from rafsight.hunt.contents import Contents
+from rafsight.hunt.files import FileAsker, describe_file
+from rafsight.hunt.packages import PackageAsker
+from rafsight.reports.hunting import FileMatch, HuntAnswer, PackageMatch, Unseen
+from rafsight.verbs.scan.inventory import Survey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A question, ready for any number of images. Thread-safe."""
+
+    files: FileAsker | None
+    """None: nothing is asked of files."""
+    checks: tuple[Check, ...]
+    """Of the content of files."""
+    packages: PackageAsker | None
+    """None: nothing is asked of packages."""
+    take_inventory: Callable[[Image], Survey]
+    """Finds the packages of an image."""
+    keep_packages: Callable[[], Keep]
+    """Tells what of plain layers `take_inventory` wants."""
+
+    def keep(self) -> Keep:
+        """Return what to keep from the pass over plain layers, for one image."""
+        if self.packages is not None:
+            return self.keep_packages()
+        return self.files.keep if self.files is not None and self.checks else keep_nothing
+
+    def look(self, image: Image, digest: str, names: tuple[str, ...], claims: Claims) -> HuntAnswer:
+        """Ask one image.
+
+        Args:
+            image: open.
+            digest: of its manifest.
+            names: what it is called.
+            claims: who looks into which content.
+        Raises: RegistryFault, ImageFault; UnusableState; NoDatabase, DatabaseDamaged.
+        Cost: none for metadata; a plan of reads for contents that no other image had; that of an inventory.
+        """
+        files: tuple[FileMatch, ...] = ()
+        packages: tuple[PackageMatch, ...] = ()
+        unseen = [Unseen(subject=one.what, why=one.why, is_lasting=not one.is_missing) for one in image.unread]
+        if self.files is not None:
+            files, more = _ask_files(image, self.files, self.checks, claims)
+            unseen += more
+        if self.packages is not None and (self.files is None or files):
+            survey = self.take_inventory(image)
+            answer = self.packages.ask(survey.inventory)
+            packages = answer.matches
+            unseen += (replace(one, is_lasting=survey.is_lasting) for one in answer.unseen)
+        is_whole = (self.files is None or bool(files)) and (self.packages is None or bool(packages))
+        return HuntAnswer(
+            digest=digest,
+            names=names,
+            platform=image.identity.platform,
+            files=files if is_whole else (),
+            packages=packages if is_whole else (),
+            unseen=tuple(unseen),
+        )
+
+
+def _ask_files(
+    image: Image, asker: FileAsker, checks: Sequence[Check], claims: Claims
+) -> tuple[tuple[FileMatch, ...], list[Unseen]]:
+    """Find the files that match; all names of an inode whose content does."""
+    tree = image.tree
+    rows = asker.select(tree)
+    if not checks:
+        return tuple(describe_file(tree, row) for row in rows.tolist()), []
+    inodes = tree.entries.link_row[rows].tolist()
+    contents = Contents(image, checks, claims, max_size=asker.question.max_size)
+    verdicts = contents.judge(list(dict.fromkeys(inodes)))
+    found = [
+        describe_file(tree, row, verdict)
+        for row, inode in zip(rows.tolist(), inodes, strict=True)
+        if (verdict := verdicts.get(inode)) is not None
+    ]
+    return tuple(found), contents.unseen

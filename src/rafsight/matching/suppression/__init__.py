@@ -1,0 +1,1 @@
+"""What people say need not be shown: ignore files, and the three kinds of VEX documents."""

@@ -1,0 +1,1 @@
+"""Which known vulnerabilities are in this image?"""

@@ -1,0 +1,1 @@
+"""Which secrets are in this image?"""
