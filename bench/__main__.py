@@ -4,6 +4,7 @@
 
 --images names a folder with OCI layouts (planted, ubuntu-like, ...); without it the planted image that rafsight ships
 is used, which has the tags v6 and v5 only (or, where it lies beside the checkout, the shared one in all its forms).
+Peers are run where they are on PATH: trivy, syft, osv-scanner, and nydusd for root. Forms are kept in .cache/.
 """
 
 import argparse
@@ -16,19 +17,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import cases, views, writing
+from bench import cases, scans, views, writing
 
 OUT = Path(__file__).parent / "out"
+SHELF = Path(__file__).resolve().parents[1] / ".cache" / "bench"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """What the figures were measured on, and how busy it was with everything in the last five minutes."""
     return {
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "load": f"{os.getloadavg()[1]:.1f}",
     }
 
 
@@ -50,7 +53,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="sections whose title has this word")
     options = parser.parse_args()
     layouts = cases.find_layouts(options.images, SHARED)
-    results: dict[str, object] = {"machine": machine()}
+    results: dict[str, object] = {}
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rafsight-bench-")))
         sections: list[tuple[str, Callable[[], list[dict[str, str]]]]] = [
@@ -58,7 +61,10 @@ def main() -> None:
             ("bootstrap of 300,000 inodes to columns", lambda: cases.index_bootstrap(options.runs, work)),
             ("questions about two bootstraps of 300,000 inodes", lambda: cases.metadata(options.runs, work)),
             ("advisories", lambda: cases.advisories(work, SHARED)),
-            ("scan by reference, 100 Mbit/s and 20 ms", lambda: cases.scan_slow(options.runs, work, layouts)),
+            (
+                "scans beside the peers, 100 Mbit/s and 20 ms, and loopback",
+                lambda: scans.scans(options.runs, work, layouts, SHELF, cases.databases(work, SHARED)),
+            ),
             (
                 "conversions, registry on loopback",
                 lambda: writing.convert(min(options.runs, 3), work, cases.plain_layouts(layouts)),
@@ -68,7 +74,6 @@ def main() -> None:
                 lambda: writing.repair(min(options.runs, 3), work, cases.plain_layouts(layouts)),
             ),
             ("mounted trees, registry on loopback", lambda: views.views(min(options.runs, 3), work)),
-            ("beside it: the same question, over the same link", lambda: cases.peers(work, layouts)),
         ]
         for title, measure in sections:
             if options.only not in title:
@@ -77,6 +82,7 @@ def main() -> None:
             rows = measure()
             show(rows)
             results[title] = rows
+    results["machine"] = machine()
     OUT.mkdir(exist_ok=True)
     (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     print(f"on {machine()}", file=sys.stderr)

@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.measure import Sample, middle, python, rafsight, run, service
+from bench.measure import middle, python, rafsight, run
 
 PLANTED = Path(__file__).resolve().parents[1] / "src" / "rafsight" / "testing" / "data" / "planted"
 ADVISORIES = PLANTED.parent / "advisories"
@@ -145,110 +144,18 @@ def advisories(work: Path, shared: Path) -> list[dict[str, str]]:
     ]
 
 
-def scan_slow(runs: int, work: Path, layouts: Mapping[str, Path]) -> list[dict[str, str]]:
-    """Scan every tag over the slow link: with an empty cache, and again with the bootstrap in the cache."""
-    database = work / "advisories.sqlite"
-    done = run(rafsight("db", "import", str(ADVISORIES), "--db", str(database)))
-    assert done.status == 0, "the shipped advisories cannot be imported"
-    rows = []
-    for name, layout in layouts.items():
-        with (
-            service(python("-m", "bench.serve", f"{name}={layout}")) as port,
-            service(python("-m", "bench.link", "--to", f"127.0.0.1:{port}")) as slow,
-        ):
-            for tag in tags_of(layout):
-                rows += _scan_tag(runs, work, database, f"127.0.0.1:{slow}/{name}:{tag}")
-    return rows
-
-
-def _scan_tag(runs: int, work: Path, database: Path, reference: str) -> list[dict[str, str]]:
-    rows = []
-    for case in ("cold", "again"):
-        samples: list[Sample] = []
-        for _ in range(runs):
-            if case == "cold":
-                shutil.rmtree(work / "cache", ignore_errors=True)
-            command = ("--cache-dir", str(work / "cache"), "scan", reference, "--db", str(database), "--format", "json")
-            samples.append(run(rafsight(*command, "--quiet", "--allow-incomplete", "--list-all-pkgs")))
-        sample = middle(samples)
-        assert sample.status == 0, sample.output
-        document = json.loads(sample.output)
-        cost = document["Rafsight"]["Cost"]
-        components = sum(len(result.get("Packages", [])) for result in document["Results"])
-        rows.append(
-            {
-                "image": reference.rpartition("/")[2],
-                "case": case,
-                "s": f"{sample.seconds:.2f}",
-                "cpu s": f"{sample.cpu_seconds:.2f}",
-                "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
-                "requests": str(cost["Requests"]),
-                "fetched": f"{cost['BytesFetched'] / 1e3:.0f} kB",
-                "needed": f"{cost['BytesNeeded'] / 1e3:.0f} kB",
-                "ratio": f"{cost['BytesFetched'] / max(cost['BytesNeeded'], 1):.2f}",
-                "of image": f"{100 * cost['BytesFetched'] / cost['ImageBytes']:.1f} %",
-                "components": str(components),
-            }
-        )
-    return rows
-
-
-def peers(work: Path, layouts: Mapping[str, Path]) -> list[dict[str, str]]:
-    """Ours and what a user would otherwise run, over the same link; `times` compares with the first row."""
-    database = work / "advisories.sqlite"
-    rows = []
-    for name, layout in layouts.items():
-        tags = tags_of(layout)
-        oci = next((tag for tag in ("oci", "latest") if tag in tags), None)
-        with (
-            service(python("-m", "bench.serve", f"{name}={layout}")) as port,
-            service(python("-m", "bench.link", "--to", f"127.0.0.1:{port}")) as slow,
-        ):
-            commands = {}
-            for tag in [tag for tag in ("v6", oci) if tag in tags]:
-                reference = f"127.0.0.1:{slow}/{name}:{tag}"
-                commands["rafsight", tag] = rafsight(
-                    "--cache-dir", str(work / tag), "scan", reference, "--db", str(database)
-                )
-            if oci:
-                reference = f"127.0.0.1:{slow}/{name}:{oci}"
-                commands |= {(peer, oci): command for peer, command in peer_commands(reference, work).items()}
-            rows += _beside(name, commands)
-    return rows
-
-
-def _beside(name: str, commands: Mapping[tuple[str, str], list[str]]) -> list[dict[str, str]]:
-    settings = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"}
-    rows = []
-    first: float | None = None
-    for (tool, tag), command in commands.items():
-        sample = run(command, environment=settings)
-        first = first or sample.seconds
-        rows.append(
-            {
-                "tool": tool,
-                "image": f"{name}:{tag}",
-                "s": f"{sample.seconds:.2f}",
-                "times": f"{sample.seconds / first:.1f}",
-                "cpu s": f"{sample.cpu_seconds:.2f}",
-                "peak": f"{sample.peak_bytes / 1e6:.0f} MB",
-                "status": str(sample.status),
-            }
-        )
-    return rows
-
-
-def peer_commands(reference: str, work: Path) -> dict[str, list[str]]:
-    """The peers that this machine has."""
-    found = {}
-    syft = shutil.which("syft", path=str(Path(sys.executable).parent)) or shutil.which("syft")
-    if syft:
-        found["syft"] = [syft, "scan", f"registry:{reference}", "--quiet", "--output", "json"]
-    trivy = shutil.which("trivy")
-    if trivy:
-        offline = ("--skip-db-update", "--offline-scan", "--scanners", "vuln", "--cache-dir", str(work / "trivy"))
-        found["trivy image"] = [trivy, "image", *offline, "--insecure", reference]
-    return found
+def databases(work: Path, shared: Path) -> tuple[Path, Path]:
+    """Make two databases for scans: of the large corpus, where it lies beside the checkout, and a newer one."""
+    corpus = shared / "data" / "advisories"
+    shipped = sorted(ADVISORIES.glob("*.json"))
+    sources = [str(corpus)] if corpus.is_dir() else [str(file) for file in shipped[::2]]
+    base, newer = work / "base.sqlite", work / "newer.sqlite"
+    for database, paths in ((base, sources), (newer, [str(ADVISORIES)])):
+        done = run(rafsight("db", "import", *paths, "--db", str(database), "--quiet"))
+        assert done.status == 0, "the advisories cannot be imported"
+        if database is base:
+            shutil.copyfile(base, newer)
+    return base, newer
 
 
 def tags_of(layout: Path) -> list[str]:

@@ -4,8 +4,6 @@ Every row is one command of coreutils over the mounted tree. `find`, `stat walk`
 mount, `cold` ones with an empty cache; `complete` rows with a fresh mount and all chunks in the cache.
 """
 
-import json
-import os
 import random
 import shutil
 import subprocess
@@ -17,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.measure import python, rafsight, run, service
+from bench.nydusd import fetch_bootstrap, mounted
 
 MAKE_TREES = """
 import sys
@@ -76,8 +75,8 @@ def views(runs: int, work: Path) -> list[dict[str, str]]:
                 engine: measure(runs, work / "view", port, Rafsight(engine, work / "view"))
                 for engine in ("erofs", "fuse")
             }
-            if shutil.which("nydusd") and shutil.which("nydus-image"):
-                figures["nydusd"] = measure(runs, work / "view", port, Nydusd(folder, work / "view"))
+            if shutil.which("nydusd"):
+                figures["nydusd"] = measure(runs, work / "view", port, Nydusd(work / "view"))
         rows += _rows(f"RAFS v{version} {compressor.lower().removesuffix('_block')}", figures)
         shutil.rmtree(folder)
     return rows
@@ -128,8 +127,7 @@ class Rafsight:
 class Nydusd:
     """The peer's daemon, its cache in a folder, its blobs from the same registry."""
 
-    def __init__(self, images: Path, work: Path) -> None:
-        self._images = images
+    def __init__(self, work: Path) -> None:
         self._work = work / "nydusd"
 
     def forget(self) -> None:
@@ -143,45 +141,10 @@ class Nydusd:
             with self.mounted(port, name, complete=False) as root:
                 timed(f"find {root} -type f -print0 | xargs -0 cat")
         self._work.mkdir(parents=True, exist_ok=True)
-        root, config = self._work / "mnt", self._work / "config.json"
-        root.mkdir(exist_ok=True)
-        config.write_text(json.dumps(self._config(port, name)))
-        bootstrap = self._work / f"{name}.boot"
-        bootstrap.write_bytes(bootstrap_of(self._images / name))
-        places = ["--mountpoint", str(root), "--bootstrap", str(bootstrap), "--config", str(config)]
-        command = ["nydusd", "fuse", *places, "--fuse-threads", "4", "--rlimit-nofile", "0"]
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
-            try:
-                while not os.path.ismount(root) and process.poll() is None:
-                    time.sleep(0.01)
-                yield root
-            finally:
-                process.terminate()
-                process.wait(timeout=10)
-                subprocess.run(["umount", "-l", str(root)], stderr=subprocess.DEVNULL, check=False)
-
-    def _config(self, port: int, name: str) -> dict[str, object]:
-        registry = {"scheme": "http", "host": f"127.0.0.1:{port}", "repo": name}
-        cache = {"type": "blobcache", "config": {"work_dir": str(self._work / "cache")}}
-        device = {"backend": {"type": "registry", "config": registry}, "cache": cache}
-        prefetch = {"enable": False}
-        return {"device": device, "mode": "direct", "digest_validate": False, "fs_prefetch": prefetch}
-
-
-def bootstrap_of(layout: Path) -> bytes:
-    """Take the bootstrap out of a layout."""
-    import io
-    import tarfile
-
-    def blob(digest: str) -> bytes:
-        return (layout / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_bytes()
-
-    manifest = json.loads(blob(json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]))
-    with tarfile.open(fileobj=io.BytesIO(blob(manifest["layers"][-1]["digest"]))) as archive:
-        member = archive.extractfile("image/image.boot")
-        assert member is not None
-        return member.read()
+        host, bootstrap = f"127.0.0.1:{port}", self._work / f"{name}.boot"
+        fetch_bootstrap(host, name, bootstrap)
+        with mounted(self._work, host=host, repository=name, bootstrap=bootstrap) as mount:
+            yield mount.root
 
 
 def measure(runs: int, work: Path, port: int, mount: Rafsight | Nydusd) -> dict[str, float]:

@@ -10,6 +10,8 @@ settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("deep", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("RAFSIGHT_TEST_PROFILE", "ci"))
 
+os.environ.pop("COLUMNS", None)  # the width of whoever started the tests, which reports would be fitted to
+
 REQUIRE_ALL = os.environ.get("RAFSIGHT_TEST_REQUIRE_ALL") == "1"
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from rafsight._version import __version__
 
 if TYPE_CHECKING:
-    from rafsight.access.download import DownloadTerms
     from rafsight.access.options import Options
     from rafsight.access.session import Image, open_image
     from rafsight.base.errors import (
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
         RafsightError,
         RegistryFault,
     )
+    from rafsight.hunt.cluster import Cluster
     from rafsight.hunt.hunts import Hunts
+    from rafsight.hunt.index.fleet_index import FleetIndex
     from rafsight.reports.document import ScanReport
     from rafsight.verbs.advisories import Advisories
     from rafsight.verbs.attach import Attachments
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from rafsight.verbs.engines import Engines
     from rafsight.verbs.export import export_files, export_reference, export_slim
     from rafsight.verbs.inspect.inspector import Inspector
+    from rafsight.verbs.present.presenter import Presenter
     from rafsight.verbs.repair.repairs import Repairs
     from rafsight.verbs.rules import Rules
+    from rafsight.verbs.scan.scanner import Scanner
     from rafsight.verbs.scan.scanning import scan_reference
     from rafsight.verbs.view import Views
     from rafsight.views.mount.statistics import ViewStatistics
@@ -52,24 +55,27 @@ _HOMES: Final = {
     "Attachments": "verbs.attach",
     "Caches": "verbs.caches",
     "CallerError": "base.errors",
+    "Cluster": "hunt.cluster",
     "Defect": "base.errors",
-    "DownloadTerms": "access.download",
     "Conversions": "verbs.convert.conversions",
     "ConvertTerms": "verbs.convert.terms",
     "Engines": "verbs.engines",
     "ExitStatus": "base.errors",
     "FileEntry": "views.vfs",
+    "FleetIndex": "hunt.index.fleet_index",
     "HostLimit": "base.errors",
     "Hunts": "hunt.hunts",
     "Image": "access.session",
     "ImageFault": "base.errors",
     "Inspector": "verbs.inspect.inspector",
     "Options": "access.options",
+    "Presenter": "verbs.present.presenter",
     "RafsightError": "base.errors",
     "RegistryFault": "base.errors",
     "Repairs": "verbs.repair.repairs",
     "Rules": "verbs.rules",
     "ScanReport": "reports.document",
+    "Scanner": "verbs.scan.scanner",
     "View": "views.mount.view",
     "ViewFacts": "views.mount.view",
     "ViewStatistics": "views.mount.statistics",
@@ -91,24 +97,27 @@ __all__ = [
     "Attachments",
     "Caches",
     "CallerError",
+    "Cluster",
     "Conversions",
     "ConvertTerms",
     "Defect",
-    "DownloadTerms",
     "Engines",
     "ExitStatus",
     "FileEntry",
+    "FleetIndex",
     "HostLimit",
     "Hunts",
     "Image",
     "ImageFault",
     "Inspector",
     "Options",
+    "Presenter",
     "RafsightError",
     "RegistryFault",
     "Repairs",
     "Rules",
     "ScanReport",
+    "Scanner",
     "View",
     "ViewFacts",
     "ViewStatistics",

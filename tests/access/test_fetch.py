@@ -10,9 +10,10 @@ import pytest
 import zstandard
 
 from rafsight.access.backend import NotFound
-from rafsight.access.fetch import BATCH, MAX_WASTE, WINDOW, Fetcher, RangeTooLarge, threads
+from rafsight.access.fetch import BATCH, MAX_WASTE, WINDOW, Fetcher, RangeTooLarge
 from rafsight.access.held import HELD_SIZE
 from rafsight.access.memory import MemoryBackend
+from rafsight.access.threads import threads
 from rafsight.base.errors import Defect
 from rafsight.base.limits import Limits
 from rafsight.base.units import GiB, KiB, MiB

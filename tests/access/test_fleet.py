@@ -2,10 +2,10 @@
 
 import pytest
 
-from rafsight.access.fetch import threads
 from rafsight.access.fleet import Fleet
 from rafsight.access.options import Offline, Options
 from rafsight.access.session import open_image
+from rafsight.access.threads import threads
 from rafsight.image.plan import FileRange
 from rafsight.testing.registry import PLANTED, serve_layout
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rafsight.access.fetch import threads
 from rafsight.access.layer_draft import LayerDraft
 from rafsight.access.layer_sender import send_layers
 from rafsight.access.layout_target import LayoutTarget
+from rafsight.access.threads import threads
 from rafsight.access.work_folder import WorkFolderUnusable
 from rafsight.base.events import silent
 from rafsight.formats.stream_compression import LayerCompression

@@ -7,9 +7,9 @@ import pytest
 from tests.access.source_images import Entry, write_source
 
 from rafsight.access.contents import Contents
-from rafsight.access.fetch import threads
 from rafsight.access.memory import MemoryBackend
 from rafsight.access.session import open_image
+from rafsight.access.threads import threads
 from rafsight.base.errors import ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.formats.rafs.placement import verify_chunk

@@ -14,10 +14,10 @@ from rafsight.access.backend import NotFound
 from rafsight.access.bootstrap import BootstrapParts, NoBootstrap
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Meter
-from rafsight.access.fetch import threads
 from rafsight.access.localfs import FolderBackend
 from rafsight.access.options import Options
 from rafsight.access.session import PIECE, READ_AHEAD
+from rafsight.access.threads import threads
 from rafsight.base.errors import ImageFault
 from rafsight.base.limits import Limits
 from rafsight.formats.rafs.codec import read_bootstrap

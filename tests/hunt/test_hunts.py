@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.access.source_images import Entry, write_source
+from tests.access.source_images import Entry, hard_link, write_source
 from tests.hunt.fleets import TAG, digests_of, make_layout
 
 from rafsight.access.connect import SeveralRegistries
@@ -22,6 +22,7 @@ from rafsight.hunt.corpus import UnreadableList
 from rafsight.hunt.hunts import Hunts, NoImages
 from rafsight.hunt.state import OtherQuestion
 from rafsight.testing.registry import PLANTED, Mischief, serve_layout
+from rafsight.verbs.scan.scanning import scan_reference
 
 SECRET = b"token = 12345\n"
 SHARED = {b"usr/lib/liblzma.so.5.6.1": b"\x7fELF" + b"x" * 5000, b"etc/app.conf": SECRET, b"etc/hosts": b"127.0.0.1\n"}
@@ -117,6 +118,39 @@ def test_packages_are_read_once_and_images_need_both_conditions(fleet):
         assert [bare(registry, one.names) for one in both if one.is_match] == [["other:v1"]]
         asked_for = {served.call.path.split("/")[2] for served in registry.log if served.range}
         assert asked_for == {"other"}  # only the image that has the file is asked for packages
+
+
+def test_a_scanned_image_costs_a_hunt_nothing_and_the_other_way_round(fleet, tmp_path):
+    options = Options(cache_dir=tmp_path)
+    with serve_layout(fleet) as registry:
+        name = f"{registry.host}/other:v1"
+        scan_reference(name, database=None, options=options)
+        registry.forget()
+        hunts = Hunts(options=options)
+        hunts.add(name, f"{registry.host}/team/sub/web:v1")
+        assert [one.is_match for one in hunts.ask(package="pkg:deb/xz-utils")] == [True, True]
+        assert not [path for path in asked(registry) if path.startswith("/v2/other/blobs/")]
+        registry.forget()
+        assert [one.is_match for one in hunts.ask(package="pkg:deb/other")] == [False, False]
+        assert {path.split("/")[-2] for path in asked(registry)} == {"manifests"}  # another question about both
+        registry.forget()
+        both = hunts.ask(package="pkg:deb/xz-utils", paths=[b"/opt/three"])
+        assert sorted(len(one.packages) for one in both) == [0, 1]  # the tree is needed, the packages are known
+        assert not [served for served in registry.log if served.range]
+        registry.forget()
+        report = scan_reference(f"{registry.host}/team/sub/web:v1", database=None, options=options)
+        assert [one.name for one in report.inventory.components] == ["xz-utils"]
+        assert sum("/blobs/" in path for path in asked(registry)) == 2  # config and bootstrap, and no package file
+
+
+def test_what_was_not_seen_of_an_image_is_said_again_when_it_is_recalled(tmp_path):
+    files = [Entry(path, content=content) for path, content in PACKAGES.items()]
+    hunts = Hunts(options=Options(cache_dir=tmp_path / "cache"))
+    hunts.add(write_source(tmp_path / "plain", [*files, hard_link(b"bad", b"nowhere")]))
+    (first,) = hunts.ask(package="pkg:deb/xz-utils")
+    (again,) = hunts.ask(package="pkg:deb/xz-*")
+    assert (again.packages, again.unseen) == (first.packages, first.unseen)
+    assert [one.subject for one in again.unseen] == ["bad"]
 
 
 def test_a_failing_image_ends_nothing(fleet):

@@ -1,5 +1,6 @@
 """Real images to compare on, and Syft to compare with."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,11 +27,13 @@ def realistic_image():
         if os.geteuid() or not shutil.which("mmdebstrap"):
             pytest.skip("building a Debian root needs root and mmdebstrap")
         layout = CACHE / name
-        if not (layout / "index.json").exists():
-            (CACHE / "work").mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, str(recipe), name, str(layout), "--work", str(CACHE / "work")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr[-2000:]
+        (CACHE / "work").mkdir(parents=True, exist_ok=True)
+        with (CACHE / "work" / "lock").open("w") as lock:  # tests run in several processes
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (layout / "index.json").exists():
+                command = [sys.executable, str(recipe), name, str(layout), "--work", str(CACHE / "work")]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, done.stderr[-2000:]
         return layout
 
     return build

@@ -7,7 +7,7 @@ from tests.access.file_server import running
 from tests.matching.support import NOW, component, distribution, match_in, record, write_dump, write_records
 from tests.shared import SHARED, needs_shared
 
-from rafsight.access.download import DownloadMissing, DownloadTerms
+from rafsight.access.download import DownloadMissing
 from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.base.events import Advanced, Finished, Noticed, Started
 from rafsight.matching.feeds.archive import DamagedArchive
@@ -25,7 +25,7 @@ from rafsight.verbs.advisories import (
 SCORES = b"#model_version:v1,score_date:2026-11-22T00:00:00Z\ncve,epss,percentile\nCVE-2020-0001,0.75,0.99\nx,1,1\n"
 FIXED_AFTER = {"NSWG-ECO-23": ("0.3.3", "0.3.4"), "NSWG-ECO-24": ("0.3.2", "0.3.3")}
 KEV = {"catalogVersion": "1", "dateReleased": "2026-01-27T00:00:00Z", "vulnerabilities": [{"cveID": "CVE-2020-0001"}]}
-TERMS = DownloadTerms(retrier=Retrier(policy=RetryPolicy(attempts=2), sleep=lambda seconds: None), read_timeout=10)
+RETRIER = Retrier(policy=RetryPolicy(attempts=2), sleep=lambda seconds: None)
 DEMO = Path(__file__).resolve().parents[2] / "src" / "rafsight" / "testing" / "data" / "advisories"
 
 
@@ -202,7 +202,8 @@ class TestUpdate:
                 base_url=server.url,
                 kev_url=f"{server.url}/kev.json" if kev else "",
                 epss_url=f"{server.url}/epss.csv.gz" if epss else "",
-                terms=TERMS,
+                retrier=RETRIER,
+                timeout=10,
             )
 
         return call
@@ -311,7 +312,8 @@ class TestUpdate:
                 base_url=mirror.url + "/",
                 kev_url="",
                 epss_url="",
-                terms=TERMS,
+                retrier=RETRIER,
+                timeout=10,
             )
             assert mirror.statuses() == [200]
         assert self.outcomes(result) == [("PyPI", UpdateState.UPDATED)]

@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 import pytest
+from blake3 import blake3
 from tests.access.chunk_store.images import PLENTY, open_small, small_image
 from tests.access.results.test_sqlite import VALUES, filled
 
@@ -45,12 +46,17 @@ def cache(tmp_path):
                 store.read_row(row, 0, 1 << 20)
     (folder / "downloads").mkdir()
     (folder / "downloads/npm.part").write_bytes(b"half")
+    (folder / "presented/layers").mkdir(parents=True)
+    (folder / "presented/layers" / digest_of(b"layer")[7:]).write_bytes(b"layer")
+    (folder / "index").mkdir()
+    (folder / "index" / f"{blake3(b'table').hexdigest()}.parquet").write_bytes(b"table")
     (folder / "db").mkdir()
     (folder / "db/advisories.sqlite").write_bytes(bytes(50_000))
-    days = {"documents": 40, "bootstraps": 10, "downloads": 20}
+    days = {"documents": 40, "bootstraps": 10, "downloads": 20, "index": 15}
     for part, old in days.items():
         for path in (folder / part).iterdir():
             age(path, old)
+    age(folder / "presented/layers" / digest_of(b"layer")[7:], 16)
     age(folder / "bootstraps" / OTHER[7:], 35)
     age(next((folder / "chunks").iterdir()) / "labels", 3)
     return folder
@@ -71,6 +77,8 @@ FULL = {
     "chunks": {"blobs": 1},
     "convert": {"files": 0},
     "downloads": {"files": 1},
+    "index": {"tables": 1},
+    "presented": {"layers": 1},
 }
 EMPTY = {name: dict.fromkeys(one, 0) for name, one in FULL.items()}
 
@@ -104,6 +112,8 @@ def test_everything_sound_is_verified_and_left(cache):
         "chunks": (11, 0),
         "convert": (0, 0),
         "downloads": (0, 0),
+        "index": (1, 0),
+        "presented": (1, 0),
     }
     assert found["downloads"].unchecked == 1
     assert counts(cache) == FULL
@@ -126,6 +136,8 @@ DAMAGES = {
     "documents": lambda cache: flip(next((cache / "documents").iterdir())),
     "bootstraps": lambda cache: flip(cache / "bootstraps" / LAYER[7:] / "image.boot"),
     "results": damage_a_value,
+    "index": lambda cache: flip(next((cache / "index").iterdir())),
+    "presented": lambda cache: flip(next((cache / "presented/layers").iterdir())),
     "chunks": lambda cache: flip(next((cache / "chunks").iterdir()) / "data", 5000),
 }
 

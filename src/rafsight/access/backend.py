@@ -78,8 +78,8 @@ class ShortRead(RegistryFault):
     remedy = "The blob is cut or the connection broke; try again, then push the image again."
 
 
-class Backend(Protocol):
-    """A place that holds manifests and blobs of one repository. Thread-safe.
+class Blobs(Protocol):
+    """What gives the bytes of blobs. Thread-safe.
 
     Every method raises RegistryFault or ImageFault.
     """
@@ -87,15 +87,6 @@ class Backend(Protocol):
     place: str
     """What people call it: `127.0.0.1:5000/app`, `oci:DIR`."""
     meter: Meter
-    supports_ranges: bool
-    """False once it is known that ranged reads return whole blobs."""
-
-    def fetch_manifest(self, name: str) -> Document:
-        """Fetch a manifest or index by tag or digest, verified against the digest where one is known.
-
-        Raises: NotFound, DigestMismatch.
-        """
-        ...
 
     def fetch_range(self, digest: str, offset: int, size: int) -> bytes:
         """Fetch exactly `size` bytes of a blob.
@@ -108,6 +99,23 @@ class Backend(Protocol):
         """Open a whole blob as a stream of pieces (of any size, at most 1 MiB); the bytes are *not yet* verified.
 
         Raises: NotFound; later, while reading: ShortRead.
+        """
+        ...
+
+
+class Backend(Blobs, Protocol):
+    """A place that holds manifests and blobs of one repository. Thread-safe.
+
+    Every method raises RegistryFault or ImageFault.
+    """
+
+    supports_ranges: bool
+    """False once it is known that ranged reads return whole blobs."""
+
+    def fetch_manifest(self, name: str) -> Document:
+        """Fetch a manifest or index by tag or digest, verified against the digest where one is known.
+
+        Raises: NotFound, DigestMismatch.
         """
         ...
 

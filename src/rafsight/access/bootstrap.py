@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from rafsight.access.backend import Backend, DigestMismatch
+from rafsight.access.backend import Backend, Blobs, DigestMismatch
 from rafsight.access.cache import Cache
 from rafsight.access.layer_stream import LayerSums, open_layer
 from rafsight.base.errors import ImageFault
@@ -63,7 +63,7 @@ class BootstrapParts:
     """Of the uncompressed layer, to be compared with the config's; empty if it was, before the layer was kept."""
 
 
-def load_bootstrap(backend: Backend, layer: Descriptor, cache: Cache, limits: Limits) -> BootstrapParts:
+def load_bootstrap(backend: Blobs, layer: Descriptor, cache: Cache, limits: Limits) -> BootstrapParts:
     """Take the bootstrap layer out of the cache, or fetch it; `confirm_bootstrap` has to follow.
 
     Args:
@@ -114,7 +114,7 @@ def _metas(parts: Mapping[str, bytes | memoryview]) -> Mapping[str, bytes | memo
     return {name.removesuffix(META_SUFFIX): part for name, part in parts.items() if name.endswith(META_SUFFIX)}
 
 
-def _fetch(backend: Backend, layer: Descriptor, limits: Limits) -> BootstrapParts:
+def _fetch(backend: Blobs, layer: Descriptor, limits: Limits) -> BootstrapParts:
     unpacked = unpack_bootstrap(backend, layer, limits, STRICT, max_size=layer.size)
     where = f"bootstrap layer {layer.digest}"
     if unpacked.sums.digest != layer.digest:
@@ -125,7 +125,7 @@ def _fetch(backend: Backend, layer: Descriptor, limits: Limits) -> BootstrapPart
 
 
 def unpack_bootstrap(
-    backend: Backend,
+    backend: Blobs,
     layer: Descriptor,
     limits: Limits,
     judge: Judge,

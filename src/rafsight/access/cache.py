@@ -90,6 +90,11 @@ class Cache:
         shutil.rmtree(path, ignore_errors=True)
         return None
 
+    def has_bootstrap(self, digest: str) -> bool:
+        """Tell whether there are parts of a bootstrap layer, verified or not. Cost: reads none of them."""
+        path = self._path("bootstraps", digest)
+        return path is not None and path.is_dir()
+
     def keep_bootstrap(self, digest: str, parts: Mapping[str, bytes | memoryview]) -> None:
         """Keep the parts of a verified bootstrap layer. Names are plain file names."""
         path = self._path("bootstraps", digest)

@@ -3,7 +3,7 @@
 This module alone knows which backend serves which kind of reference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from rafsight.access.backend import Backend, NotFound
 from rafsight.access.counting import Meter
-from rafsight.access.local_files import LocalFile
 from rafsight.access.options import Offline, Options
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.limits import Limits
@@ -42,6 +41,10 @@ class FolderIsNoImage(CallerError):
     exit_status = ExitStatus.REFERENCE
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where an image is, and what to ask for there."""
@@ -56,6 +59,8 @@ class Source:
     """Not None for a reference that is a bootstrap: there is no manifest to ask for."""
     bootstrap_name: str = ""
     """Blob id that stands for the placeholder of inlined bootstraps."""
+    warm_up: Callable[[], None] = _nothing
+    """Imports what the first request needs: a thread that imports beside another one that does is late."""
 
 
 @contextmanager
@@ -119,16 +124,12 @@ def _source(
         return _bootstrap_source(Path(parsed.file), options, meter)
     if options.offline:
         raise Offline(reference=reference)
-    return Source(
-        backend=_registry_backend(parsed, options, meter),
-        name=parsed.name,
-        repository=f"{parsed.host}/{parsed.repository}",
-        tag=parsed.tag or "",
-    )
+    return _registry_source(parsed, options, meter)
 
 
 def _bootstrap_source(file: Path, options: Options, meter: Meter) -> Source:
     """Read a bootstrap, or take it out of the tail of a blob that has it inlined; blobs lie beside it by default."""
+    from rafsight.access.local_files import LocalFile
     from rafsight.access.localfs import FolderBackend, read_bootstrap_file
     from rafsight.formats.rafs.codec import is_bootstrap
     from rafsight.formats.rafs.toc import inlined_bootstrap
@@ -157,11 +158,18 @@ def _blob_name(file: Path, folder: Path) -> str:
     return file.name.partition(".")[0] or folder.name
 
 
-def _registry_backend(reference: RegistryReference, options: Options, meter: Meter) -> Backend:
+def _registry_source(reference: RegistryReference, options: Options, meter: Meter) -> Source:
     from rafsight.access.registry.client import RegistryBackend
+    from rafsight.access.registry.transport import load_library
 
     endpoint, credentials = find_registry(reference, options)
-    return RegistryBackend(endpoint, credentials=credentials, meter=meter)
+    return Source(
+        backend=RegistryBackend(endpoint, credentials=credentials, meter=meter),
+        name=reference.name,
+        repository=f"{reference.host}/{reference.repository}",
+        tag=reference.tag or "",
+        warm_up=load_library,
+    )
 
 
 def find_registry(reference: RegistryReference, options: Options) -> "tuple[Endpoint, FindCredentials]":
@@ -173,13 +181,14 @@ def find_registry(reference: RegistryReference, options: Options) -> "tuple[Endp
     endpoint = Endpoint(
         host=reference.host,
         repository=reference.repository,
-        plain_http=options.plain_http,
+        plain_http=True if options.plain_http is None and reference.host in options.plain_hosts else options.plain_http,
         insecure=options.insecure,
         ca_files=options.ca_files,
         default_ca_file=Path(file) if (file := options.environment.get("SSL_CERT_FILE")) else None,
         certificate=options.certificate,
         key=options.key,
         proxies=proxies_from_environment(options.environment),
+        permits=options.permits,
         connect_timeout=min(options.timeout, 10.0),
         read_timeout=options.timeout,
         connections=options.connections,

@@ -9,7 +9,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -19,6 +18,7 @@ import numpy as np
 from rafsight.access.backend import Backend
 from rafsight.access.decoding import Outcome, RangeDecoder
 from rafsight.access.held import HeldUnits, Place
+from rafsight.access.threads import threads as threads  # noqa: PLC0414 - the hunt takes it from here
 from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
 from rafsight.base.units import KiB, MiB
@@ -63,24 +63,6 @@ class FileContent:
     wanted: FileRange
     content: bytes
     error: RafsightError | None = None
-
-
-@contextmanager
-def threads(count: int, *, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Give some threads; at the end calls that have not begun are dropped, and those that have are waited for.
-
-    They are not waited for when the process is to end (Ctrl-C): a registry that does not answer must not hold it.
-    """
-    pool = ThreadPoolExecutor(count, thread_name_prefix=name)
-    is_ending = True
-    try:
-        yield pool
-        is_ending = False
-    except Exception:
-        is_ending = False
-        raise
-    finally:
-        pool.shutdown(wait=not is_ending, cancel_futures=True)
 
 
 class RangeTooLarge(CallerError):

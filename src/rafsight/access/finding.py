@@ -1,19 +1,23 @@
 """Which image does a reference mean? Its manifest is fetched, and nothing else yet.
 
 Much can be answered with a manifest's digest alone, by those who have seen it before: so this module imports nothing
-that is needed for trees and contents. What opens the image is imported when somebody asks for it.
+that is needed for trees and contents. What opens the image is imported when somebody asks for it, and meanwhile the
+registry can be at work already.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
+from rafsight.access.ahead import BlobsAhead
 from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.counting import Cost, Meter
 from rafsight.access.objects import fetch_document
 from rafsight.access.options import Options
+from rafsight.access.threads import threads
 from rafsight.base.events import Listener, Noticed, silent
 from rafsight.base.limits import Limits
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
@@ -24,6 +28,10 @@ from rafsight.formats.oci.resolve import Resolved, hold, resolve
 if TYPE_CHECKING:
     from rafsight.access.layers import Keep
     from rafsight.access.session import Image
+
+
+_AHEAD_THREADS: Final = 2
+"""For config and bootstrap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,7 @@ class Identity:
 
 
 class FoundImage:
-    """An image whose manifest is known, made by `find_image`."""
+    """An image whose manifest is known, made by `find_image`; a context manager, which closes what was opened."""
 
     def __init__(self, reference: str, source: Source, options: Options, listener: Listener) -> None:
         """Fetch the manifest.
@@ -58,6 +66,17 @@ class FoundImage:
         self._index_digest = ""
         self._resolved = None if source.bootstrap is not None else self._resolve()
         self._opened = ExitStack()
+        self._blobs: BlobsAhead | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what was opened."""
+        self._opened.__exit__(kind, error, trace)
 
     @property
     def classified(self) -> ClassifiedManifest | None:
@@ -95,6 +114,28 @@ class FoundImage:
             repository=self.source.repository,
             tag=self.source.tag,
         )
+
+    def fetch_ahead(self) -> BlobsAhead:
+        """Begin to fetch what `open` reads first, once; it comes while the caller does other things.
+
+        Returns: The image's blobs, some of them on their way.
+        Cost: as of `open`, for a Nydus image; for others the config.
+        """
+        if self._blobs is None:
+            pool = self._opened.enter_context(threads(_AHEAD_THREADS, name="rafsight-ahead"))
+            self._blobs = BlobsAhead(self.source.backend, pool)
+            if self.classified is not None:
+                self._begin(self._blobs, self.classified)
+        return self._blobs
+
+    def _begin(self, blobs: BlobsAhead, classified: ClassifiedManifest) -> None:
+        config = classified.manifest.config
+        if self.cache.document(config.digest) is None:
+            blobs.begin(config.digest, config.size)
+        if isinstance(classified, NydusManifest):
+            layer = classified.bootstrap_layer
+            if not self.cache.has_bootstrap(layer.digest):
+                blobs.begin(layer.digest, layer.size)
 
     def open(self, keep: "Keep | None" = None, *, lazy: bool = False) -> "Image":
         """Open the image, once; it is closed with this.
@@ -143,13 +184,27 @@ def find_image(reference: str, *, options: Options | None = None, listener: List
     Cost: the manifest: one request, for an index one or two more; none for a manifest that is named by its digest and
         lies in the cache. What `connect` costs.
     """
+    with find_image_ahead(reference, options=options, listener=listener) as find:
+        yield find()
+
+
+@contextmanager
+def find_image_ahead(
+    reference: str, *, options: Options | None = None, listener: Listener = silent
+) -> Iterator[Callable[[], FoundImage]]:
+    """Begin to find out which image a reference means: a thread asks, while the caller does other things.
+
+    Gives what waits for the image: to be called once, when it is needed. Arguments and cost as of `find_image`; errors
+    of the reference come at once, those of the registry with that call.
+    """
     options = options or Options()
-    with connect(reference, options, Meter()) as source:
-        found = FoundImage(reference, source, options, listener)
-        try:
-            yield found
-        finally:
-            found.close()
+    with ExitStack() as opened:
+        source = opened.enter_context(connect(reference, options, Meter()))
+        pool = opened.enter_context(threads(1, name="rafsight-find"))
+        if Cache(options.cache_dir).document(source.name) is None:
+            source.warm_up()
+        coming = pool.submit(FoundImage, reference, source, options, listener)
+        yield lambda: opened.enter_context(coming.result())
 
 
 def _platform_of(config: ImageConfig | None) -> str:

@@ -8,9 +8,9 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
-from rafsight.access.fetch import threads
 from rafsight.access.layer_draft import DraftedLayer, LayerDraft
 from rafsight.access.target import Pushed, Target
+from rafsight.access.threads import threads
 from rafsight.base.events import Advanced, Finished, Listener, Started
 
 

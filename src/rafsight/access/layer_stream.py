@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rafsight.access.backend import Backend
+from rafsight.access.backend import Blobs
 from rafsight.access.objects import bounded, hashed
 from rafsight.base.digest import hasher_for
 from rafsight.formats.compressed_stream import STREAM_SIZE, decompressed
@@ -78,7 +78,7 @@ class LayerStream:
 
 @contextmanager
 def open_layer(
-    backend: Backend,
+    backend: Blobs,
     layer: Descriptor,
     *,
     where: str,

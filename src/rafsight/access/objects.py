@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 
-from rafsight.access.backend import Backend, DigestMismatch, Document
+from rafsight.access.backend import Backend, Blobs, DigestMismatch, Document
 from rafsight.access.cache import Cache
 from rafsight.base.digest import hasher_for
 
 
-def fetch_verified(backend: Backend, digest: str, size: int) -> bytes:
+def fetch_verified(backend: Blobs, digest: str, size: int) -> bytes:
     """Fetch a small object whole.
 
     Args:
@@ -23,7 +23,7 @@ def fetch_verified(backend: Backend, digest: str, size: int) -> bytes:
     return content
 
 
-def fetch_hashed(backend: Backend, digest: str, size: int) -> "tuple[bytes, hashlib._Hash]":
+def fetch_hashed(backend: Blobs, digest: str, size: int) -> "tuple[bytes, hashlib._Hash]":
     """Fetch a small object whole, and hash it as its digest would have it; arguments and cost as of `fetch_verified`.
 
     Raises: RegistryFault.

@@ -4,12 +4,15 @@ This module alone names the knobs. It reads no environment; the interfaces do, a
 """
 
 import platform as host
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rafsight.base.errors import CallerError, ExitStatus
+
+Permits = Callable[[str, int, str], bool]
+"""Tells of a host (without brackets), a port and an address whether it may be connected to."""
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
 
@@ -41,6 +44,8 @@ class Options:
     """`OS/ARCH[/VARIANT]` chosen from an index."""
     plain_http: bool | None = None
     """True: HTTP; None: HTTP for loopback addresses, HTTPS for all others."""
+    plain_hosts: tuple[str, ...] = ()
+    """`HOST[:PORT]` that speak HTTP where `plain_http` says nothing."""
     insecure: bool = False
     """Do not verify the registry's certificate."""
     ca_files: tuple[Path, ...] = ()
@@ -59,5 +64,8 @@ class Options:
     """[s] without an answer before a request is given up and tried again."""
     connections: int = 8
     """Requests at the same time."""
+    permits: Permits | None = field(default=None, repr=False)
+    """Asked for each connection, to the registry and to wherever it sends us; None: all are fine. Proxies are not asked
+    about: what they connect to is theirs to decide."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Where credentials, proxies and certificate folders are looked up: DOCKER_CONFIG, HTTPS_PROXY, HOME, ..."""

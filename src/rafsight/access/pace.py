@@ -31,6 +31,15 @@ class Pace:
         self._free: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    def change(self, rate: float) -> None:
+        """Let hosts be asked more or less often from now on.
+
+        Args:
+            rate: [requests/s] to one host, above zero.
+        """
+        with self._lock:
+            self._distance = 1 / rate
+
     def wait(self, host: str) -> None:
         """Wait until a host may be asked again; those who wait come one after the other, each at its own time."""
         with self._lock:

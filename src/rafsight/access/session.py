@@ -11,22 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from rafsight.access.backend import Backend
+from rafsight.access.backend import Backend, Blobs
 from rafsight.access.bootstrap import BootstrapParts, confirm_bootstrap, load_bootstrap
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost
 from rafsight.access.decoding import Outcome
-from rafsight.access.fetch import FileContent, threads
+from rafsight.access.fetch import FileContent
 from rafsight.access.finding import FoundImage, Identity, find_image
 from rafsight.access.hidden import HiddenFile
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
 from rafsight.access.objects import fetch_verified
 from rafsight.access.options import Options
+from rafsight.access.threads import threads
 from rafsight.base.errors import RegistryFault
 from rafsight.base.events import Listener, silent
 from rafsight.base.text import escape
 from rafsight.base.units import MiB
-from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest
+from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest, OciManifest
 from rafsight.formats.oci.config import ImageConfig, parse_config
 from rafsight.formats.rafs.codec import read_bootstrap, read_head
 from rafsight.formats.records import Buffer
@@ -216,18 +217,39 @@ class _Session:
             seed = self._seed(bootstrap, self._source.bootstrap_name)
             self._backend.meter.count(needed=len(bootstrap))
             return self._image(self._found.identify(None), seed, None, pool)
-        with threads(1, name="rafsight-config") as aside:
-            pending = aside.submit(self._config, classified)
-            seed, parts = self._seeds(classified, lambda: _diff_ids(pending.result(), classified))
-            config = pending.result()
-        return self._image(self._found.identify(config), seed, parts, pool)
+        blobs = self._found.fetch_ahead()
+        if isinstance(classified, NydusManifest):
+            return self._open_nydus(classified, blobs, pool)
+        return self._open_layers(classified, blobs, pool)
 
     def close(self) -> None:
         """Give back what the layers brought."""
         if self._layers is not None:
             self._layers.close()
 
-    def _config(self, classified: ClassifiedManifest) -> ImageConfig | None:
+    def _open_nydus(self, classified: NydusManifest, blobs: Blobs, pool: ThreadPoolExecutor) -> Image:
+        """Load the bootstrap; its tables are read while the config may still be under way."""
+        layer = classified.bootstrap_layer
+        parts = load_bootstrap(blobs, layer, self._cache, self._limits)
+        seed = self._seed(parts.bootstrap, "")
+        config = self._config(classified, blobs)
+        confirm_bootstrap(self._backend, layer, parts, _diff_ids(config, classified), self._cache)
+        return self._image(self._found.identify(config), seed, parts, pool)
+
+    def _open_layers(self, classified: OciManifest, blobs: Blobs, pool: ThreadPoolExecutor) -> Image:
+        """Stream plain layers."""
+        config = self._config(classified, blobs)
+        self._layers = stream_layers(
+            self._backend,
+            classified.layers,
+            _diff_ids(config, classified),
+            keep=self._keep,
+            limits=self._limits,
+            listener=self._listener,
+        )
+        return self._image(self._found.identify(config), _seed_of(self._layers.tables), None, pool)
+
+    def _config(self, classified: ClassifiedManifest, blobs: Blobs) -> ImageConfig | None:
         """Fetch the image config; one that cannot be had is said, not fatal: the tree does not need it.
 
         Raises: DigestMismatch, MalformedDocument: what came is not the config.
@@ -236,7 +258,7 @@ class _Session:
         content = self._cache.document(descriptor.digest)
         if content is None:
             try:
-                content = fetch_verified(self._backend, descriptor.digest, descriptor.size)
+                content = fetch_verified(blobs, descriptor.digest, descriptor.size)
             except RegistryFault as error:
                 self._unread.append(UnreadPart(what="image config", why=str(error), is_missing=True))
                 return None
@@ -249,26 +271,6 @@ class _Session:
             head = read_head(bootstrap, name=name, limits=self._limits)
             return _Seed(head=head, tables=lambda: read_bootstrap(bootstrap, name=name, limits=self._limits))
         return _seed_of(read_bootstrap(bootstrap, name=name, limits=self._limits))
-
-    def _seeds(
-        self, classified: ClassifiedManifest, diff_ids: Callable[[], tuple[str, ...]]
-    ) -> tuple["_Seed", BootstrapParts | None]:
-        """Load the bootstrap, or stream the layers; `diff_ids` waits for the config."""
-        if isinstance(classified, NydusManifest):
-            layer = classified.bootstrap_layer
-            parts = load_bootstrap(self._backend, layer, self._cache, self._limits)
-            seed = self._seed(parts.bootstrap, "")
-            confirm_bootstrap(self._backend, layer, parts, diff_ids(), self._cache)
-            return seed, parts
-        self._layers = stream_layers(
-            self._backend,
-            classified.layers,
-            diff_ids(),
-            keep=self._keep,
-            limits=self._limits,
-            listener=self._listener,
-        )
-        return _seed_of(self._layers.tables), None
 
     def _image(
         self, identity: Identity, seed: "_Seed", parts: BootstrapParts | None, pool: ThreadPoolExecutor

@@ -10,12 +10,12 @@ first.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from rafsight.hunt.state import State, Verdict
+from rafsight.hunt.state import Verdict
 
 _REMEMBERED: Final = 400_000
 """Contents whose verdicts are kept in memory: what has more asks the file."""
@@ -32,16 +32,34 @@ class Share:
     """That another one is looking into."""
 
 
+class Verdicts(Protocol):
+    """Remembers what contents had to say, perhaps to other hunters than this one. Thread-safe."""
+
+    def verdicts(self, keys: Sequence[bytes]) -> dict[bytes, Verdict]:
+        """Return what is known about some contents.
+
+        Raises: UnusableState.
+        """
+        ...
+
+    def keep_verdicts(self, verdicts: Iterable[tuple[bytes, Verdict]]) -> None:
+        """Remember what some contents have to say.
+
+        Raises: UnusableState.
+        """
+        ...
+
+
 class Claims:
     """Who looks into which content. Thread-safe."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, known: Verdicts) -> None:
         """Begin.
 
         Args:
-            state: remembers what contents had to say.
+            known: remembers what contents had to say.
         """
-        self._state = state
+        self._known = known
         self._moved = threading.Condition()
         self._claimed: set[bytes] = set()
         self._recent: dict[bytes, Verdict] = {}
@@ -65,7 +83,7 @@ class Claims:
         mine, others = [], []
         with self._moved:  # or one might be settled between the look and the claim
             if asked:
-                known |= self._state.verdicts(asked)
+                known |= self._known.verdicts(asked)
             for key in asked:
                 if key in known:
                     continue
@@ -82,7 +100,7 @@ class Claims:
         Raises: UnusableState.
         """
         with self._moved:
-            self._state.keep_verdicts(verdicts.items())
+            self._known.keep_verdicts(verdicts.items())
             if len(self._recent) < _REMEMBERED:
                 self._recent |= verdicts
             self._settled += len(verdicts)

@@ -8,7 +8,7 @@ This module alone decides that. A name that leads nowhere is a failure of that n
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -19,6 +19,9 @@ from rafsight.access.options import Options
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.units import MiB
 from rafsight.formats.oci.reference import (
+    ArchiveReference,
+    BootstrapReference,
+    DirectoryReference,
     LayoutReference,
     MalformedReference,
     PathReference,
@@ -89,6 +92,21 @@ def read_list(source: BinaryIO, name: str) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise UnreadableList(file=name, why=str(error)) from error
     return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def whole_path(reference: str) -> str:
+    """Name a file or a folder by its whole path, so that a process elsewhere finds it; others are as they were."""
+    try:
+        parsed = parse_reference(reference)
+    except MalformedReference:
+        return reference  # is said when its turn comes
+    if isinstance(parsed, RegistryReference):
+        return str(Path(reference).absolute()) if Path(reference).is_file() else reference
+    if isinstance(parsed, LayoutReference | DirectoryReference):
+        return str(replace(parsed, directory=str(Path(parsed.directory).absolute())))
+    if isinstance(parsed, ArchiveReference | BootstrapReference):
+        return str(replace(parsed, file=str(Path(parsed.file).absolute())))
+    return str(Path(parsed.path).absolute())
 
 
 def check_hosts(corpus: Corpus, options: Options) -> None:

@@ -1,48 +1,35 @@
 """Hunts as the public API has them: images are collected, then they are asked one question."""
 
-import hashlib
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import msgspec
-
-from rafsight._version import __version__
 from rafsight.access.fetch import threads
 from rafsight.access.fleet import Fleet
 from rafsight.access.options import Options
 from rafsight.access.pace import Pace
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.events import Listener, silent
-from rafsight.base.units import parse_size
 from rafsight.hunt.campaign import Campaign
-from rafsight.hunt.content import Check, make_checks
-from rafsight.hunt.corpus import Corpus, RegistryWish, check_hosts, read_list
-from rafsight.hunt.files import make_file_asker
-from rafsight.hunt.inventories import Inventories, open_inventories
-from rafsight.hunt.looking import Asking
-from rafsight.hunt.packages import PackageAsker
-from rafsight.hunt.question import (
-    FileQuestion,
-    MalformedQuestion,
-    Question,
-    make_question,
-    parse_advisory,
-    parse_digest,
-    parse_kinds,
-    parse_mode,
-    parse_package,
-    parse_size_range,
-)
+from rafsight.hunt.claims import Claims
+from rafsight.hunt.cluster import Cluster
+from rafsight.hunt.corpus import Corpus, RegistryWish, check_hosts, read_list, whole_path
+from rafsight.hunt.inventories import Inventories
+from rafsight.hunt.looker import Looker, open_store
+from rafsight.hunt.looking import Asking, make_asking
+from rafsight.hunt.question import make_question, parse_package, read_file_question
+from rafsight.hunt.spreading import Threads
 from rafsight.hunt.state import State
-from rafsight.matching.store import open_database
+from rafsight.hunt.terms import HuntTerms, make_terms
+from rafsight.hunt.work import Crew, LocalCrew
 from rafsight.reports.hunting import HuntAnswer, HuntFailure, HuntTally
-from rafsight.verbs.scan.release import release_fingerprint
 
 JOBS: Final = 8
 """Images at the same time: on two cores enough to hide the way to a registry."""
+_AHEAD: Final = 4
+"""Pieces of work for each thread that wait for it."""
 
 
 class NoImages(CallerError):
@@ -73,24 +60,31 @@ class Hunts:
         jobs: int = JOBS,
         rate: float | None = None,
         all_platforms: bool = False,
+        cluster: Cluster | None = None,
     ) -> None:
         """Prepare; no image is named yet.
 
         Args:
             options: how to reach the images.
             listener: told about long work.
-            jobs: images at the same time.
-            rate: [requests/s] that one host is asked at most; None: as often as `jobs` do.
+            jobs: images at the same time; in each worker process of a cluster.
+            rate: [requests/s] that one host is asked at most; None: as often as `jobs` do. The workers of a cluster
+                share it evenly.
             all_platforms: ask every image of an index, not only that of the wanted platform.
+            cluster: whose workers look at the images; None: threads of this process.
+        Raises: MalformedCluster.
         """
         self._options = options or Options()
         self._listener = listener
         self._jobs = jobs
         self._rate = rate
         self._all_platforms = all_platforms
+        self._cluster = cluster
         self._references: list[str] = []
         self._registries: list[RegistryWish] = []
         self._campaign: Campaign | None = None
+        if cluster is not None:
+            cluster.check()
 
     def add(self, *references: str) -> None:
         """Name images, as `open_image` takes them; a layout without a tag means all of its tags."""
@@ -165,90 +159,76 @@ class Hunts:
             state: a file that remembers answers, so that the same question goes on after an end of whatever kind.
         Returns: The answers as they come, those without a match among them; `close` ends the hunt early.
         Raises: MalformedQuestion, EmptyQuestion, BadGlob, MalformedRange, MalformedRules, NoContentEngine, NoImages,
-            SeveralRegistries, NoDatabase; OtherQuestion, NoState, UnusableState. While answers come: RegistryFault if
-            a registry does not list its repositories, UnusableState, DatabaseDamaged.
+            SeveralRegistries, NoDatabase; OtherQuestion, NoState, UnusableState. While
+            answers come: RegistryFault if a registry does not list its repositories, UnusableState, DatabaseDamaged;
+            NoDask, ClusterUnreachable, OtherRelease, WorkerUnfit, ClusterLost.
         Cost: a request for each name, one for the bootstrap of each distinct image, and for content and packages the
             chunks of files that no other image had.
         """
-        files = FileQuestion(
-            paths=tuple(paths),
-            names=tuple(names),
-            kinds=parse_kinds(kinds),
-            size=parse_size_range(size) if size else None,
-            mode=parse_mode(mode) if mode else None,
+        files = read_file_question(
+            paths=paths,
+            names=names,
+            kinds=kinds,
+            size=size,
+            mode=mode,
             xattr=xattr,
-            digests=tuple(map(parse_digest, sha256)),
+            sha256=sha256,
             content=content,
             yara=yara,
+            max_file_size=max_file_size,
         )
-        if max_file_size:
-            files = replace(files, max_size=_parse_max(max_file_size))
-        packages = replace(parse_package(package, version), advisories=tuple(map(parse_advisory, advisories)))
-        question = make_question(files, packages)
-        corpus = Corpus(references=tuple(self._references), registries=tuple(self._registries))
+        question = make_question(files, parse_package(package, version, advisories))
+        corpus = self._corpus()
+        asking = make_asking(question, database)
+        terms = make_terms(question, database, all_platforms=self._all_platforms)
+        return self._run(corpus, asking, terms, State(state, terms.fingerprint))
+
+    def _corpus(self) -> Corpus:
+        """Return the images that were named.
+
+        Raises: NoImages, SeveralRegistries.
+        """
+        named = tuple(map(whole_path, self._references)) if self._cluster else tuple(self._references)
+        corpus = Corpus(references=named, registries=tuple(self._registries))
         if not (corpus.references or corpus.registries):
             raise NoImages
         check_hosts(corpus, self._options)
-        asker = None if packages.is_empty else PackageAsker(packages, database)
-        checks = make_checks(files)
-        known = State(state, _fingerprint(question, database))
-        return self._run(corpus, question, checks, asker, known)
+        return corpus
 
-    def _run(
-        self,
-        corpus: Corpus,
-        question: Question,
-        checks: tuple[Check, ...],
-        packages: PackageAsker | None,
-        state: State,
-    ) -> Generator[HuntAnswer, None, None]:
+    def _run(self, corpus: Corpus, asking: Asking, terms: HuntTerms, state: State) -> Generator[HuntAnswer, None, None]:
         options = replace(self._options, connections=max(self._options.connections, 2 * self._jobs))
         with ExitStack() as stack:
             stack.callback(state.close)
-            pool = stack.enter_context(threads(options.connections, name="rafsight-fetch"))
-            pace = None if self._rate is None else Pace(self._rate)
-            fleet = Fleet(options, pool=pool, pace=pace)
+            fetching = stack.enter_context(threads(options.connections, name="rafsight-fetch"))
+            fleet = Fleet(options, pool=fetching, pace=None if self._rate is None else Pace(self._rate))
             stack.callback(fleet.close)
-            inventories = stack.enter_context(open_inventories(options, self._listener))
-            asking = Asking(
-                files=None if question.files.is_empty else make_file_asker(question.files),
-                checks=checks,
-                packages=packages,
-                take_inventory=inventories.take,
-                keep_packages=Inventories.keep,
-            )
-            self._campaign = Campaign(
-                fleet=fleet,
-                asking=asking,
-                state=state,
-                jobs=self._jobs,
-                all_platforms=self._all_platforms,
-                listener=self._listener,
-            )
+            working = stack.enter_context(threads(self._jobs, name="rafsight-hunt"))
+            lists = Threads(pool=working, ahead=_AHEAD * self._jobs, listener=self._listener)
+            crew: Crew
+            if self._cluster is not None:
+                crew = stack.enter_context(self._muster(self._cluster, terms, fleet))
+            else:
+                looker = Looker(
+                    fleet=fleet,
+                    asking=asking,
+                    claims=Claims(state),
+                    inventories=Inventories(stack.enter_context(open_store(options, self._listener))),
+                    all_platforms=self._all_platforms,
+                )
+                crew = LocalCrew(tradesman=looker, threads=lists)
+            self._campaign = Campaign(fleet=fleet, lists=lists, crew=crew, state=state)
             yield from self._campaign.run(corpus)
 
+    def _muster(self, cluster: Cluster, terms: HuntTerms, fleet: Fleet) -> AbstractContextManager[Crew]:
+        from rafsight.hunt.distant_crew import muster  # late: nobody else needs it
 
-def _parse_max(text: str) -> int:
-    size = parse_size(text)
-    if size is None:
-        raise MalformedQuestion(option="--max-file-size", text=text, why="write a size, as in 64MiB")
-    return size
-
-
-def _fingerprint(question: Question, database: Path | None) -> str:
-    """Return a digest of all that answers depend on, beside the images.
-
-    Raises: NoDatabase and others, if advisories are asked for.
-    """
-    running = hashlib.sha256(__version__.encode())
-    running.update(msgspec.json.encode(question))
-    if not question.packages.is_empty:
-        running.update(release_fingerprint())
-    if question.packages.advisories:
-        if database is None:
-            raise MalformedQuestion(
-                option="--advisory", text=question.packages.advisories[0], why="no database is named"
-            )
-        with open_database(database) as advisories:
-            running.update(advisories.status().digest.encode())
-    return running.hexdigest()
+        return muster(
+            cluster,
+            "hunt",
+            terms,
+            options=self._options,
+            jobs=self._jobs,
+            rate=self._rate,
+            fleet=fleet,
+            listener=self._listener,
+        )

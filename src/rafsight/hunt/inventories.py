@@ -1,23 +1,20 @@
 """The packages of many images: a file that several have is read once, though they are looked at side by side.
 
-This module alone decides who reads first. What analyzers say about a file is kept by its content (`access/results`);
-whoever wants an answer that another is about to get waits for it, holding nothing meanwhile.
+This module alone decides who reads first. What an image has is kept by the digest of its manifest, as scans keep it,
+and what analyzers say about a file by its content (`access/results`); whoever wants an answer that another is about to
+get waits for it, holding nothing meanwhile.
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Collection, Mapping
 
 from rafsight.access.layers import Keep
-from rafsight.access.options import Options
 from rafsight.access.results.contract import ResultStore
-from rafsight.access.results.opening import open_results
 from rafsight.access.session import Image
 from rafsight.analysis.engine import Analysis
-from rafsight.base.events import Listener
+from rafsight.reports.facts import unread_gaps
 from rafsight.verbs.scan.inventory import Survey, keep_wanted, survey_image
+from rafsight.verbs.scan.known_images import KnownPackages, PackageQuestion, keep_packages, recall_packages
 
 
 class Inventories:
@@ -32,36 +29,41 @@ class Inventories:
         self._store = store
         self._readers = _Readers()
 
-    def take(self, image: Image) -> Survey:
+    def recall(self, digest: str) -> KnownPackages | None:
+        """Return what an earlier scan or hunt found in an image.
+
+        Args:
+            digest: of its manifest.
+        Cost: no request.
+        """
+        return recall_packages(digest, self._store, PackageQuestion.INSTALLED)
+
+    def take(self, image: Image, digest: str) -> Survey:
         """Find the installed packages of an image.
 
-        Cost: one plan of reads for each wave of the analysis, of the files that no earlier image had.
+        Args:
+            image: open.
+            digest: of its manifest.
+        Cost: one plan of reads for each wave of the analysis, of the files that no earlier image had; none for an image
+            that was scanned or hunted before.
         """
+        known = self.recall(digest)
+        if known is not None:
+            return Survey(inventory=known.inventory, is_lasting=True)
         turn = _Turn(self._store, self._readers)
         try:
-            return survey_image(image, turn)
+            survey = survey_image(image, turn)
         finally:
             turn.close()
+        if survey.is_lasting:
+            packages = KnownPackages(inventory=survey.inventory, unread=tuple(unread_gaps(image)))
+            keep_packages(digest, packages, self._store, PackageQuestion.INSTALLED)
+        return survey
 
     @staticmethod
     def keep() -> Keep:
         """Tell what of plain layers is wanted, for one image."""
         return keep_wanted(Analysis().wanted_patterns())
-
-
-@contextmanager
-def open_inventories(options: Options, listener: Listener) -> Iterator[Inventories]:
-    """Give the way to inventories; answers are kept in the cache, or as long as this lasts.
-
-    Args:
-        options: name the cache.
-        listener: told what fails there.
-    """
-    with TemporaryDirectory(prefix="rafsight-hunt-") as folder:
-        if options.cache_dir is None:
-            options = Options(cache_dir=Path(folder))
-        with open_results(options, listener) as store:
-            yield Inventories(store)
 
 
 class _Readers:

@@ -6,6 +6,7 @@ package has to have both.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,6 +134,40 @@ def make_question(files: FileQuestion, packages: PackageQuestion) -> Question:
     return Question(files=files, packages=packages)
 
 
+def read_file_question(
+    *,
+    paths: Sequence[bytes],
+    names: Sequence[bytes],
+    kinds: str,
+    size: str,
+    mode: str,
+    xattr: bytes,
+    sha256: Sequence[str],
+    content: str = "",
+    yara: str = "",
+    max_file_size: str = "",
+) -> FileQuestion:
+    """Read conditions on files as people write them; what is empty does not matter.
+
+    Raises: MalformedQuestion.
+    """
+    max_size = parse_size(max_file_size) if max_file_size else MAX_FILE_SIZE
+    if max_size is None:
+        raise MalformedQuestion(option="--max-file-size", text=max_file_size, why="write a size, as in 64MiB")
+    return FileQuestion(
+        paths=tuple(paths),
+        names=tuple(names),
+        kinds=parse_kinds(kinds),
+        size=parse_size_range(size) if size else None,
+        mode=parse_mode(mode) if mode else None,
+        xattr=xattr,
+        digests=tuple(map(parse_digest, sha256)),
+        content=content,
+        yara=yara,
+        max_size=max_size,
+    )
+
+
 def parse_kinds(letters: str) -> tuple[str, ...]:
     """Read kinds of files, as `f,l`: letters of `find -type`, or whole words.
 
@@ -181,20 +216,22 @@ def parse_digest(text: str) -> str:
     return found[1].lower()
 
 
-def parse_package(text: str, version: str) -> PackageQuestion:
-    """Read a package URL and a range of versions; both may be empty.
+def parse_package(text: str, version: str, advisories: Sequence[str] = ()) -> PackageQuestion:
+    """Read a package URL, a range of versions, and ids of advisories; all of them may be empty.
 
     Raises: MalformedQuestion.
     """
+    named = tuple(map(parse_advisory, advisories))
     if not text:
         if version:
             raise MalformedQuestion(option="--version", text=version, why="it needs --package")
-        return PackageQuestion()
+        return PackageQuestion(advisories=named)
     purl = parse_purl(text)
     if purl is None:
         why = "write a package URL: pkg:TYPE/[NAMESPACE/]NAME, as in pkg:pypi/requests or pkg:deb/openssl"
         raise MalformedQuestion(option="--package", text=text, why=why)
-    return PackageQuestion(purl=purl, versions=parse_version_range(version, purl.type) if version else None)
+    versions = parse_version_range(version, purl.type) if version else None
+    return PackageQuestion(purl=purl, versions=versions, advisories=named)
 
 
 def parse_advisory(text: str) -> str:

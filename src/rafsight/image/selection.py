@@ -10,6 +10,7 @@ import re
 import stat as st
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +94,13 @@ def select_rows(tree: ImageTree, rows: RowArray, glob: bytes) -> RowArray:
     if len(parts) > 1:
         starts = tree.entries.name_offset[rows] + tree.entries.name_size[rows] - len(parts[-1])
         rows = _with_run(tree, rows, starts, parts[-1])
-    if len(parts) > 2:
+    if len(parts) > 2 and len(rows):
         whole = compile_component(glob)
         rows = np.array([row for row in rows.tolist() if whole.fullmatch(tree.name(row))], dtype=np.int64)
     return rows
 
 
+@lru_cache(maxsize=1024)
 def compile_component(glob: bytes) -> re.Pattern[bytes]:
     """Make a regular expression of one component of a pattern (`*` never matches a slash)."""
     return re.compile(b"[^/]*".join(re.escape(part) for part in glob.split(b"*")), re.DOTALL)
@@ -171,13 +173,22 @@ def _below(tree: ImageTree, places: list[tuple[int, bytes]], parts: list[bytes],
 
 def _anywhere(tree: ImageTree, parts: list[bytes], may_be: BoolArray) -> RowArray:
     """Match components upwards from the names of all files that may be found."""
-    rows = select_rows(tree, np.flatnonzero(may_be), parts[-1])
+    rows = _likely(tree, parts[-1])
+    rows = select_rows(tree, rows[may_be[rows]], parts[-1])
     above = tree.entries.parent[rows].astype(np.int64)
     for part in reversed(parts[:-1]):
+        if not len(rows):
+            break
         good = select_rows(tree, np.unique(above[above > 0]), part)
         keep = np.isin(above, good)
         rows, above = rows[keep], tree.entries.parent[above[keep]].astype(np.int64)
     return rows
+
+
+def _likely(tree: ImageTree, glob: bytes) -> RowArray:
+    """Return the rows, in order, whose names a glob may match: told by letters at one end of it."""
+    head, tail = glob.partition(b"*")[0], glob.rpartition(b"*")[2]
+    return tree.last_letters.rows(tail) if len(tail) >= len(head) else tree.first_letters.rows(head)
 
 
 def _with_run(tree: ImageTree, rows: RowArray, starts: RowArray, run: bytes) -> RowArray:

@@ -7,6 +7,7 @@ A row number stands for a directory entry. Paths are bytes relative to the root,
 import stat as st
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.limits import Limits
 from rafsight.formats.tables import TreeTables, Xattr
+from rafsight.image.letters import Letters
 
 KINDS: Final = {
     st.S_IFREG: "file",
@@ -88,6 +90,16 @@ class ImageTree:
     def octets(self) -> NDArray[np.uint8]:
         """The name buffer as (size,) uint8, without a copy."""
         return np.asarray(self.buffer)
+
+    @cached_property
+    def first_letters(self) -> Letters:
+        """The rows by how their names begin. Cost: see there, the first time."""
+        return Letters(self.octets, self.entries.name_offset, self.entries.name_size, from_end=False)
+
+    @cached_property
+    def last_letters(self) -> Letters:
+        """The rows by how their names end. Cost: see there, the first time."""
+        return Letters(self.octets, self.entries.name_offset, self.entries.name_size, from_end=True)
 
     def name(self, row: int) -> bytes:
         """Return the name of a row; the root's is empty."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from rafsight.access.download import DownloadMissing, DownloadTerms, Unchanged, Version, download
+from rafsight.access.retry import Retrier
 from rafsight.analysis.inventory import READ_ECOSYSTEMS
 from rafsight.base.errors import CallerError, RegistryFault
 from rafsight.base.events import Listener, Noticed, silent
@@ -138,7 +139,9 @@ class Advisories:
         base_url: str = OSV_URL,
         kev_url: str = KEV_URL,
         epss_url: str = EPSS_URL,
-        terms: DownloadTerms | None = None,
+        ca_files: Sequence[Path] = (),
+        timeout: float | None = None,
+        retrier: Retrier | None = None,
     ) -> UpdateResult:
         """Bring the database up to date with what OSV, CISA and FIRST publish.
 
@@ -148,7 +151,9 @@ class Advisories:
             base_url: of OSV's dumps, or of a mirror: `BASE/ECOSYSTEM/all.zip`.
             kev_url: of CISA's catalogue; empty to leave it out.
             epss_url: of EPSS's scores; likewise.
-            terms: how to download.
+            ca_files: PEM files, trusted beside the system's own.
+            timeout: [s] without an answer; None takes what is usual.
+            retrier: how often, and after how long, an address is asked again; None takes what is usual.
         Raises: UnusableUrl, UnusableEndpoint, DatabaseBusy, DatabaseNotWritten, DatabaseTooNew; the fault of the first
             address if all of them failed. One that failed among others is an outcome, and the database keeps what it
             had from there.
@@ -156,7 +161,10 @@ class Advisories:
         """
         moment = self._now or datetime.now(UTC)
         wanted = _addresses(ecosystems, base_url, kev_url, epss_url)
-        fetcher = _Fetcher(_present_sources(self._path), cache_directory, terms or DownloadTerms(), self._listener)
+        terms = DownloadTerms(ca_files=tuple(ca_files), retrier=retrier or Retrier())
+        if timeout is not None:
+            terms = replace(terms, connect_timeout=timeout, read_timeout=timeout)
+        fetcher = _Fetcher(_present_sources(self._path), cache_directory, terms, self._listener)
         outcomes: list[UpdateOutcome] = []
         files: list[AdvisoryFile] = []
         faults: list[RegistryFault] = []

@@ -13,14 +13,21 @@ from typing import Final, TypeVar
 from rafsight.access.results.opening import FOLDER as RESULTS
 from rafsight.access.upkeep.chunks import ChunksPart
 from rafsight.access.upkeep.contract import Item, ItemPart, Part, Verified, disk_size
-from rafsight.access.upkeep.entries import bootstraps_part, documents_part, downloads_part, work_part
+from rafsight.access.upkeep.entries import (
+    bootstraps_part,
+    documents_part,
+    downloads_part,
+    index_part,
+    presented_part,
+    work_part,
+)
 from rafsight.access.upkeep.results import ResultsPart
 from rafsight.base.errors import CallerError, ExitStatus, HostLimit
 from rafsight.reports.caches import CacheStatus
 
 Answer = TypeVar("Answer")
 
-PARTS: Final = ("results", "documents", "bootstraps", "chunks", "convert", "downloads")
+PARTS: Final = ("results", "documents", "bootstraps", "chunks", "convert", "downloads", "index", "presented")
 
 
 class NoSuchPart(CallerError):
@@ -28,7 +35,7 @@ class NoSuchPart(CallerError):
 
     code = "no-such-cache-part"
     template = "the cache has no part '{name}'"
-    remedy = "Name one of: results, documents, bootstraps, chunks, convert, downloads."
+    remedy = "Name one of: results, documents, bootstraps, chunks, convert, downloads, index, presented."
     exit_status = ExitStatus.USAGE
 
 
@@ -59,6 +66,8 @@ class Caches:
             ChunksPart(folder / "chunks"),
             work_part(folder),
             downloads_part(folder),
+            index_part(folder),
+            presented_part(folder),
         )
 
     def status(self) -> CacheStatus:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from functools import cache
 
 from rafsight.access.contents import Contents
-from rafsight.access.fetch import threads
 from rafsight.access.memory import MemoryBackend
 from rafsight.access.session import Grown, Identity, Image
+from rafsight.access.threads import threads
 from rafsight.base.limits import Limits
 from rafsight.base.units import GiB, KiB
 from rafsight.image.tree import ImageTree

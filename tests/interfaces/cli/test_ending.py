@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from rafsight.interfaces.cli import root, run
 from rafsight.interfaces.cli.ending import ENDED, Signalled, ending_in_order
 
 NUMBERS = [signal.SIGTERM, signal.SIGHUP]
@@ -36,6 +37,21 @@ def test_what_whoever_started_the_process_decided_stays(number):
     with ending_in_order():
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(("ended", "status"), [(KeyboardInterrupt(), 130), (Signalled(signal.SIGTERM), 143)])
+def test_an_error_of_a_lock_that_was_interrupted_is_the_interruption(ended, status, monkeypatch, capsys):
+    held = threading.Lock()
+
+    def interrupted(**_):
+        try:
+            raise ended
+        finally:
+            held.release()  # as Condition does, if the signal came before it had its lock back
+
+    monkeypatch.setattr(root, "main", interrupted)
+    assert run([]) == status
+    assert capsys.readouterr() == ("", "")
 
 
 def test_other_threads_hear_no_signals():

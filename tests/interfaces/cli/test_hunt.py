@@ -64,10 +64,25 @@ def test_rows_into_a_file(call, tmp_path):
         (("--advisory", "CVE-2018-18074"), 78),
         (("--yara", "no-such-file"), 66),
         (("--name", "a", "--images", "no-such-file"), 2),
+        (("--name", "a", "--dask", "localhost:8786"), 2),
+        (("--name", "a", "--dask", "tcp://localhost:8786", "--dask-tls-ca", __file__, "--dask-tls-cert", __file__), 2),
+        (("--name", "a", "--dask-tls-key", __file__), 2),
+        (("--name", "a", "--dask", "tcp://localhost:8786", "--index", "x"), 2),
+        (("--name", "a", "--state", "x", "--index", "x"), 2),
+        (("--name", "a", "--no-cache", "--cache", "postgresql://x/y"), 2),
+        (("--name", "a", "--cache", "mysql://x/y"), 2),
     ],
 )
 def test_exit_status(call, arguments, status):
     assert call(f"oci:{PLANTED}:v6", *arguments)[0] == status
+
+
+def test_what_is_kept_and_what_is_not(call, tmp_path):
+    question = (f"oci:{PLANTED}:v6", "--package", "pkg:pypi/requests", "--quiet")
+    assert call(*question, "--no-cache")[0] == 0
+    assert not list((tmp_path / "cache").rglob("*.sqlite"))
+    assert call(*question)[0] == 0
+    assert list((tmp_path / "cache").rglob("*.sqlite"))
 
 
 def test_without_images_there_is_nothing(call, tmp_path):
@@ -87,3 +102,17 @@ def test_a_registry_without_a_list(call):
         status, _, err = call("--registry", registry.host, "--name", "x")
         assert status == 66
         assert "--images FILE" in err
+
+
+def test_an_index_is_asked_without_a_registry(call, tmp_path):
+    pytest.importorskip("duckdb", reason="needs the extra `fleet`")
+    with serve_layout({"app": PLANTED}) as registry:
+        build = ["index", "build", "--index", str(tmp_path / "index"), "--registry", registry.host, "--quiet"]
+        assert run(["--cache-dir", str(tmp_path / "cache"), *build]) == 0
+    status, out, _ = call("--index", tmp_path / "index", "--path", "/etc/os-release", "-f", "jsonl")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [len(line["files"]) for line in lines[:-1]] == [1, 1]
+    assert lines[-1]["requests"] == 0
+    assert call("--index", tmp_path / "index", "--name", "x", "--jobs", "2")[0] == 2
+    assert call("--index", tmp_path / "index", "--content", "x")[0] == 2

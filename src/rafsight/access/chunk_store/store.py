@@ -28,8 +28,8 @@ from rafsight.access.chunk_store.overflow import Overflow
 from rafsight.access.chunk_store.prefetch import Prefetch
 from rafsight.access.chunk_store.shelf import Shelf, make_shelf, open_shelf
 from rafsight.access.chunk_store.tally import Counts, StoreTally, ThreadCounts, add_up
-from rafsight.access.fetch import threads
 from rafsight.access.session import Image
+from rafsight.access.threads import threads
 from rafsight.base.errors import Defect, RafsightError
 from rafsight.base.events import Listener, silent
 from rafsight.formats.records import Buffer

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rafsight._version import __version__
+from rafsight.access.options import Permits
 from rafsight.access.registry.credentials import HUB, canonical_key
 from rafsight.access.registry.errors import UnusableEndpoint
 from rafsight.access.registry.proxies import Proxies, is_loopback
@@ -45,6 +46,8 @@ class Endpoint:
     certificate_folders: tuple[Path, ...] = (DOCKER_CERTIFICATES,)
     """Folders with a folder per HOST[:PORT] with `*.crt` (authorities), `*.cert` and `*.key` (client), as docker's."""
     proxies: Proxies = field(default_factory=Proxies)
+    permits: Permits | None = None
+    """Tells which addresses may be connected to; None: any."""
     connect_timeout: float = 10.0
     """[s]"""
     read_timeout: float = 30.0

@@ -3,6 +3,7 @@
     RegistryFault
     +-- RegistryUnreachable           no answer: refused, broken, timed out
     |   +-- RegistryUnknown           the name has no address
+    |   +-- RegistryForbidden         the name leads to an address that is not connected to
     |   +-- RegistryUntrusted         its certificate, or ours, is refused
     |   +-- RegistryPlainHttp         it speaks HTTP where HTTPS was expected
     +-- InterruptedRead (ShortRead)   the answer began, and broke off
@@ -47,6 +48,16 @@ class RegistryUnknown(RegistryUnreachable):
     code = "registry-unknown"
     template = "{host} cannot be reached: the name has no address"
     remedy = "Check how the host is written; behind a proxy set HTTPS_PROXY."
+    permanent = True
+
+
+class RegistryForbidden(RegistryUnreachable):
+    """A host has an address that is not connected to."""
+
+    code = "registry-forbidden"
+    template = "{host} is not connected to: its name leads to an address that is not fetched from"
+    remedy = "If it is meant to be, whoever runs the service lists the host, or its network: see docs/service.md."
+    exit_status = ExitStatus.DENIED
     permanent = True
 
 

@@ -17,6 +17,7 @@ from urllib3.exceptions import (
 )
 
 from rafsight.access.registry.errors import (
+    RegistryForbidden,
     RegistryMisbehaves,
     RegistryPlainHttp,
     RegistryUnknown,
@@ -25,6 +26,7 @@ from rafsight.access.registry.errors import (
 )
 from rafsight.access.registry.messages import host_of
 from rafsight.access.registry.patience import HeadTooSlow
+from rafsight.access.registry.peers import ForbiddenAddress
 from rafsight.base.errors import RegistryFault
 
 LIBRARY_FAULTS: Final = (HTTPError, HTTPException, OSError, UnicodeError)
@@ -42,8 +44,8 @@ def fault_from(error: BaseException, url: str) -> RegistryFault:
     for one in chain:
         if isinstance(one, ssl.SSLError) and not isinstance(one, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             return _from_tls(one, host)
-    if any(isinstance(one, HeadTooSlow) for one in chain):
-        return RegistryUnreachable(host=host, why="the head of its answer has no end within the time-out")
+    if (own := _from_ourselves(chain, host)) is not None:
+        return own
     if any(isinstance(one, ProxyError) for one in chain):
         return RegistryUnreachable(host=host, why=f"the proxy did not let us through ({_reason(chain)})")
     for one in chain:
@@ -65,6 +67,15 @@ def fault_from(error: BaseException, url: str) -> RegistryFault:
 _MALFORMED: Final = frozenset(
     ("BadStatusLine", "UnknownProtocol", "LineTooLong", "InvalidHeader", "HeaderParsingError")
 )
+
+
+def _from_ourselves(chain: list[BaseException], host: str) -> RegistryFault | None:
+    """Say why we gave up, if it was our doing."""
+    if any(isinstance(one, ForbiddenAddress) for one in chain):
+        return RegistryForbidden(host=host)
+    if any(isinstance(one, HeadTooSlow) for one in chain):
+        return RegistryUnreachable(host=host, why="the head of its answer has no end within the time-out")
+    return None
 
 
 def _from_tls(error: ssl.SSLError, host: str) -> RegistryFault:

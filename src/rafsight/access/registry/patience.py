@@ -62,20 +62,24 @@ class _Answer(HTTPResponse):
         self._file.until = float("inf")  # bodies have a bound of their own: transport.Reply
 
 
-class _Plain(HTTPConnection):
+class PlainConnection(HTTPConnection):
+    """A connection in plain HTTP."""
+
     response_class = _Answer
 
 
-class _Secure(HTTPSConnection):
+class SecureConnection(HTTPSConnection):
+    """A connection in TLS."""
+
     response_class = _Answer
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _Plain
+    ConnectionCls = PlainConnection
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _Secure
+    ConnectionCls = SecureConnection
 
 
 POOLS: Final = {"http": _PlainPool, "https": _SecurePool}

@@ -31,6 +31,13 @@ _WORTH_DRAINING: Final = 16 * 1024
 """[bytes] of an unwanted body that are read so that the connection can be kept."""
 
 
+def load_library() -> None:
+    """Import urllib3 and what is imported with it; otherwise the first request does."""
+    from rafsight.access.registry import faults
+
+    del faults
+
+
 class Reply:
     """An answer whose body is still on the way. To be closed, or used in a `with`."""
 
@@ -194,7 +201,7 @@ class Transport:
     def _make_manager(self, *, at_home: bool, scheme: str, proxy: Proxy | None) -> "urllib3.PoolManager":
         import urllib3
 
-        from rafsight.access.registry.patience import POOLS
+        from rafsight.access.registry.peers import pools
 
         endpoint = self._endpoint
         timeout = urllib3.Timeout(connect=endpoint.connect_timeout, read=endpoint.read_timeout)
@@ -217,7 +224,7 @@ class Transport:
                 proxy_ssl_context=context,
                 proxy_headers=_proxy_headers(proxy),
             )
-        manager.pool_classes_by_scheme = POOLS
+        manager.pool_classes_by_scheme = pools(endpoint.permits if proxy is None else None)
         return manager
 
 

@@ -4,11 +4,11 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from rafsight.access.cache import Cache
 from rafsight.access.upkeep.contract import (
@@ -23,6 +23,19 @@ from rafsight.access.upkeep.contract import (
 
 Check = Callable[[Path], bool | None]
 """Tells whether an entry is what it should be; None if nobody can tell."""
+
+
+class Digester(Protocol):
+    """What hashlib and blake3 have in common."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the digest of all of them."""
+        ...
+
 
 _LOCK: Final = "lock"
 _PIECE: Final = 1 << 20
@@ -151,6 +164,44 @@ def downloads_part(folder: Path) -> EntriesPart:
     )
 
 
+def presented_part(folder: Path) -> EntriesPart:
+    """Layers that were made for those who do not know Nydus, named by their SHA-256."""
+    return EntriesPart(
+        name="presented",
+        title="layers of presented images",
+        unit="layers",
+        folder=folder / "presented" / "layers",
+        check=lambda path: _has_digest(path, hashlib.sha256(), path.name),
+    )
+
+
+def index_part(folder: Path) -> EntriesPart:
+    """Copies of tables of distant fleet indexes, named by their digests."""
+    return EntriesPart(
+        name="index",
+        title="tables of fleet indexes",
+        unit="tables",
+        folder=folder / "index",
+        check=_check_table,
+    )
+
+
+def _check_table(path: Path) -> bool | None:
+    from blake3 import blake3
+
+    return _has_digest(path, blake3(), path.stem)
+
+
+def _has_digest(path: Path, running: "Digester", expected: str) -> bool | None:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                running.update(piece)
+    except OSError:
+        return None
+    return running.hexdigest() == expected
+
+
 def _check_work(path: Path) -> bool | None:
     """Compare a packed layer with its record."""
     from rafsight.access.layer_records import read_record
@@ -162,8 +213,4 @@ def _check_work(path: Path) -> bool | None:
     found = read_record(path.with_suffix(".layer"))
     if found is None or not found[1].blob_digest:
         return None
-    running = hashlib.sha256()
-    with suppress(OSError), path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            running.update(piece)
-    return f"sha256:{running.hexdigest()}" == found[1].blob_digest
+    return _has_digest(path, hashlib.sha256(), found[1].blob_digest.removeprefix("sha256:"))

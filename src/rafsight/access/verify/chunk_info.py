@@ -9,7 +9,8 @@ from functools import partial
 from typing import Final
 
 from rafsight.access.backend import Backend
-from rafsight.access.fetch import blob_name, threads
+from rafsight.access.fetch import blob_name
+from rafsight.access.threads import threads
 from rafsight.access.verify.examined import FAULTS, Examined
 from rafsight.access.verify.pipeline import in_order
 from rafsight.base.errors import ImageFault, RafsightError

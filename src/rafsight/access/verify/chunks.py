@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from rafsight.access.backend import Backend
-from rafsight.access.fetch import MAX_REQUEST, threads
+from rafsight.access.fetch import MAX_REQUEST
+from rafsight.access.threads import threads
 from rafsight.access.verify import rules
 from rafsight.access.verify.examined import Examined
 from rafsight.access.verify.pipeline import in_order

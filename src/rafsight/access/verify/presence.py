@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rafsight.access.backend import Backend, NotFound
-from rafsight.access.fetch import blob_name, threads
+from rafsight.access.fetch import blob_name
+from rafsight.access.threads import threads
 from rafsight.access.verify import rules
 from rafsight.access.verify.examined import FAULTS, Examined, is_absence
 from rafsight.base.digest import is_digest

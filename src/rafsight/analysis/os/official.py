@@ -5,6 +5,7 @@ must not hide the language packages inside of it.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _OTHERS: Final = (
@@ -27,6 +28,7 @@ def _words(text: str) -> str:
     return f" {re.sub(r'[^a-z0-9]+', ' ', text.lower()).strip()} "
 
 
+@lru_cache(maxsize=4096)
 def is_official_maintainer(maintainer: str) -> bool:
     """Tell by the Maintainer whether a deb may be the distribution's own."""
     address = _words(maintainer.rpartition("@")[2])

@@ -13,6 +13,7 @@ import click
 
 from rafsight._version import __version__
 from rafsight.base.errors import ExitStatus
+from rafsight.base.interrupts import interruption_behind
 from rafsight.interfaces.cli.ending import ENDED, Signalled
 from rafsight.interfaces.cli.failure import READER_GONE, show_failure, show_usage
 from rafsight.interfaces.cli.lazy import CommandEntry, LazyGroup
@@ -29,11 +30,15 @@ COMMANDS: Final = (
     CommandEntry(name="export", summary="Write files of an image to a tar or a folder."),
     CommandEntry(name="find", summary="Find files of an image by name."),
     CommandEntry(name="hunt", summary="Ask many images one question."),
+    CommandEntry(name="index", summary="Keep the file tables of many images, and ask them."),
     CommandEntry(name="inspect", summary="Look into an image's metadata."),
     CommandEntry(name="check", summary="Tell whether an image is sound."),
     CommandEntry(name="convert", summary="Make a Nydus image of a plain one or a folder, and back."),
     CommandEntry(name="repair", summary="Replace files or packages of an image without building it again."),
+    CommandEntry(name="present", summary="Show a registry's Nydus images as plain ones."),
     CommandEntry(name="attach", summary="Attach a report to an image in its registry."),
+    CommandEntry(name="serve", summary="Scan as a service: for Harbor, on push, by an API."),
+    CommandEntry(name="token", summary="Say who may use the service."),
     CommandEntry(name="db", summary="Import, update and show the advisory database."),
     CommandEntry(name="cache", summary="Show, check and empty what is kept between runs."),
     CommandEntry(name="rules", summary="Show and test the rules about secrets."),
@@ -89,11 +94,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         return READER_GONE
     except Exception as error:  # noqa: BLE001 - the last net: the user gets one line, --debug the rest
-        status = show_failure(error, debug=settings.debug)
-        if status in (ExitStatus.OUTPUT, ExitStatus.HOST):
-            drop_output()
-        return status
+        return _fail(error, settings)
     return int(status or ExitStatus.OK)
+
+
+def _fail(error: Exception, settings: Settings) -> int:
+    match interruption_behind(error):
+        case KeyboardInterrupt():
+            return ExitStatus.INTERRUPTED
+        case Signalled() as ended:
+            return ended.status
+    status = show_failure(error, debug=settings.debug)
+    if status in (ExitStatus.OUTPUT, ExitStatus.HOST):
+        drop_output()
+    return status
 
 
 def main() -> NoReturn:

@@ -12,7 +12,7 @@ from rafsight.interfaces.cli.options import with_ui
 from rafsight.interfaces.cli.output import write_text
 from rafsight.interfaces.cli.ui import Ui
 
-_PARTS: Final = ("results", "documents", "bootstraps", "chunks", "convert", "downloads")
+_PARTS: Final = ("results", "documents", "bootstraps", "chunks", "convert", "downloads", "index", "presented")
 _DAY: Final = 24 * 3600
 _UNUSED_DAYS: Final = 30
 

@@ -1,7 +1,6 @@
 """`rafsight db`: the advisory database that `scan` asks."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,9 +113,6 @@ def update_command(
 
     The exit status is 3 if some of them could not be had; the database keeps what it knew from there.
     """
-    terms = rafsight.DownloadTerms(ca_files=ca_files)
-    if timeout is not None:
-        terms = replace(terms, connect_timeout=timeout, read_timeout=timeout)
     said: dict[str, Any] = {
         "ecosystems": ecosystems or None,
         "base_url": base_url,
@@ -125,7 +121,8 @@ def update_command(
     }
     result = rafsight.Advisories(database or ui.default_database, listener=ui.listener).update(
         cache_directory=ui.cache_dir / "downloads",
-        terms=terms,
+        ca_files=ca_files,
+        timeout=timeout,
         **{name: value for name, value in said.items() if value is not None},
     )
     ui.begin_output()

@@ -4,8 +4,7 @@ This module alone decides what a hunt looks like on the command line, and its ex
 """
 
 import functools
-import sys
-from contextlib import ExitStack
+from contextlib import closing
 from os import fsencode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +13,11 @@ import click
 
 import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
+from rafsight.interfaces.cli.cluster_options import cluster_options
+from rafsight.interfaces.cli.corpus import CorpusChoice, corpus_options, pace_options
 from rafsight.interfaces.cli.ending import ending_in_order
 from rafsight.interfaces.cli.lazy import SectionedCommand, SectionOption
-from rafsight.interfaces.cli.options import registry_options, with_ui
+from rafsight.interfaces.cli.options import cache_options, registry_options, with_ui
 from rafsight.interfaces.cli.output import Sink, open_output
 from rafsight.interfaces.cli.terminal import A_FILE, standard_output
 from rafsight.interfaces.cli.ui import Ui
@@ -26,7 +27,7 @@ from rafsight.reports.hunting import HuntAnswer, HuntFailure, HuntTally
 from rafsight.reports.terms import Terms
 
 if TYPE_CHECKING:
-    from rafsight import Hunts, Options
+    from rafsight import Cluster, FleetIndex, Hunts, Options
 
 _RULES_SIZE: Final = 64 << 20
 _UNSEEN_SHOWN: Final = 5
@@ -41,20 +42,15 @@ class UnreadableRules(CallerError):
     exit_status = ExitStatus.NOT_FOUND
 
 
-_corpus = functools.partial(click.option, cls=SectionOption, section="Images")
+_image = functools.partial(click.option, cls=SectionOption, section="Images")
 _file = functools.partial(click.option, cls=SectionOption, section="Files (all have to hold for one file)")
 _package = functools.partial(click.option, cls=SectionOption, section="Packages (all have to hold for one package)")
 
 
 @click.command("hunt", cls=SectionedCommand, short_help="Ask many images one question.")
-@click.argument("references", metavar="[REF]...", nargs=-1)
-@_corpus(
-    "--images", "lists", multiple=True, metavar="FILE", help="A list of images, one REF a line; - is standard input."
-)
-@_corpus("--registry", "registries", multiple=True, metavar="HOST", help="All images of a registry.")
-@_corpus("--repos", metavar="GLOB", default="**", help="Of the registry only these repositories: 'team/*', 'team/**'.")
-@_corpus("--tags", metavar="GLOB", default="**", help="Of each repository only these tags: 'v1.*'.")
-@_corpus("--all-platforms", is_flag=True, help="Ask every image of an index.")
+@corpus_options
+@_image("--all-platforms", is_flag=True, help="Ask every image of an index.")
+@_image("--index", "url", metavar="URL", help="Ask the file tables at URL, made by `rafsight index`, and no registry.")
 @_file("--path", "paths", multiple=True, metavar="GLOB", help="Its path: /usr/lib/*/x.so, '**/x.jar'. May be repeated.")
 @_file("--name", "names", multiple=True, metavar="GLOB", help="Its name: 'liblzma.so.5.6.*'. May be repeated.")
 @_file("--type", "kinds", metavar="LIST", default="", help="What it is: f, d, l, c, b, p, s, with commas.")
@@ -75,10 +71,7 @@ _package = functools.partial(click.option, cls=SectionOption, section="Packages 
     metavar="FILE",
     help="The advisory database.  [default: db/advisories.sqlite in the cache]",
 )
-@click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Images at the same time.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0.01, max=100_000), metavar="N", help="Requests a second to one host at most."
-)
+@pace_options
 @click.option(
     "--state", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Remember answers; go on there."
 )
@@ -90,22 +83,22 @@ _package = functools.partial(click.option, cls=SectionOption, section="Packages 
 @click.option(
     "--exit-code", type=click.IntRange(0, 255), metavar="N", default=0, help="Exit status if an image has a match."
 )
+@cluster_options
 @registry_options
+@cache_options
 @with_ui
 def hunt(
-    references: tuple[str, ...],
     *,
-    lists: tuple[str, ...],
-    registries: tuple[str, ...],
-    repos: str,
-    tags: str,
+    corpus: CorpusChoice,
     all_platforms: bool,
+    url: str | None,
     jobs: int,
     rate: float | None,
     form: str,
     output: Path | None,
     show_all: bool,
     exit_code: int,
+    cluster: "Cluster | None",
     options: "Options",
     ui: Ui,
     **question: Any,
@@ -113,7 +106,8 @@ def hunt(
     """Ask many images one question: which of them have such a file, or such a package?
 
     Questions about metadata cost one request for each name and one for each distinct image. Of questions about content
-    each distinct content is fetched once, whatever the number of images that have it.
+    each distinct content is fetched once, whatever the number of images that have it. An index answers questions about
+    metadata without a request: of all its images, or of those that are named.
 
     \b
     Exit status:
@@ -123,36 +117,43 @@ def hunt(
       4   there was no image
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
-    if "-" in lists and options.password:
-        raise click.UsageError("--images - and --password-stdin both want standard input.")
-    if not registries and (repos, tags) != ("**", "**"):
-        raise click.UsageError("--repos and --tags need --registry.")
-    hunts = rafsight.Hunts(options=options, listener=ui.listener, jobs=jobs, rate=rate, all_platforms=all_platforms)
-    hunts.add(*references)
-    for name in lists:
-        _add_list(hunts, name)
-    for host in registries:
-        hunts.add_registry(host, repositories=repos, tags=tags)
-    with ExitStack() as stack:
-        stack.enter_context(ending_in_order())
-        answers = hunts.ask(**_asked(question, ui))
-        stack.callback(answers.close)
-        put = stack.enter_context(open_output(output))
+    hunts: Hunts | FleetIndex
+    if url is None:
+        hunts = rafsight.Hunts(
+            options=options,
+            listener=ui.listener,
+            jobs=jobs,
+            rate=rate,
+            all_platforms=all_platforms,
+            cluster=cluster,
+        )
+    else:
+        _refuse_ways(click.get_current_context())
+        hunts = rafsight.FleetIndex(url, options=options, listener=ui.listener)
+    corpus.name_to(hunts, options)
+    with open_output(output) as put:
         writer = _Writer(form, put, _terms(output), show_all=show_all)
+        tally = _ask(hunts, _asked(question, ui), writer, ui)
+    ui.say(summary_text(tally))
+    return _status(tally, hunts.failures, exit_code)
+
+
+def _ask(hunts: "Hunts | FleetIndex", question: dict[str, Any], writer: "_Writer", ui: Ui) -> HuntTally:
+    """Ask, and write the answers as they come."""
+    with ending_in_order(), closing(hunts.ask(**question)) as answers:
         writer.begin()
         for answer in answers:
             ui.pause_drawing()
             writer.answer(answer)
-            if form == "csv":
+            if not writer.tells_all:
                 _warn_unseen(answer, ui)
         ui.end_drawing()
         tally = hunts.tally
         assert tally is not None  # the last answer has come
         writer.end(hunts.failures, tally)
-        for failure in hunts.failures if form == "csv" else ():
+        for failure in () if writer.tells_all else hunts.failures:
             ui.warn(f"{', '.join(failure.names)}: {failure.message}")
-    ui.say(summary_text(tally))
-    return _status(tally, hunts.failures, exit_code)
+    return tally
 
 
 class _Writer:
@@ -163,6 +164,11 @@ class _Writer:
         self._put = put
         self._terms = terms
         self._show_all = show_all
+
+    @property
+    def tells_all(self) -> bool:
+        """Tell whether the format has a place for what was not looked at."""
+        return self._form != "csv"
 
     def begin(self) -> None:
         """Write what comes first."""
@@ -226,16 +232,13 @@ def _read_rules(file: Path) -> str:
         raise UnreadableRules(file=str(file), why=str(error)) from error
 
 
-def _add_list(hunts: "Hunts", name: str) -> None:
-    if name == "-":
-        hunts.add_list(sys.stdin.buffer, "standard input")
-        return
-    try:
-        with Path(name).open("rb") as stream:
-            hunts.add_list(stream, name)
-    except OSError as error:
-        message = f"--images {name}: {error.strerror or error}"
-        raise click.UsageError(message) from error
+def _refuse_ways(context: click.Context) -> None:
+    """Refuse options that say how images are reached, where none is."""
+    for name in ("all_platforms", "jobs", "rate", "state", "address"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--dask" if name == "address" else f"--{name.replace('_', '-')}"
+            message = f"{option} means nothing with --index."
+            raise click.UsageError(message)
 
 
 def _terms(output: Path | None) -> Terms:

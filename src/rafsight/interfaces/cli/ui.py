@@ -1,7 +1,4 @@
-"""What a command has at hand beside its arguments: a listener, warnings, and the places of the cache.
-
-This module alone decides where the cache lies.
-"""
+"""What a command has at hand beside its arguments: a listener, warnings, and the places of the cache."""
 
 import os
 import threading
@@ -11,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rafsight.base.events import Event, Listener, Noticed
+from rafsight.base.places import cache_folder
 from rafsight.base.text import printable
 from rafsight.interfaces.cli.failure import say_line, say_warning
 from rafsight.interfaces.cli.progress import Drawing
@@ -102,15 +100,5 @@ class Ui:
 
 
 def default_cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the cache folder that the environment names: RAFSIGHT_CACHE_DIR, XDG_CACHE_HOME, HOME.
-
-    Args:
-        environment: of the process.
-    """
-    own = environment.get("RAFSIGHT_CACHE_DIR")
-    if own:
-        return Path(own)
-    shared = environment.get("XDG_CACHE_HOME")
-    if shared and Path(shared).is_absolute():
-        return Path(shared) / "rafsight"
-    return Path(environment.get("HOME") or Path.home()) / ".cache" / "rafsight"
+    """Return the cache folder of a process with an environment."""
+    return cache_folder(environment)

@@ -14,12 +14,12 @@ from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
-from rafsight.access.fetch import threads
 from rafsight.access.home_blob import find_home, names_itself
 from rafsight.access.objects import fetch_document
 from rafsight.access.options import Offline, Options
 from rafsight.access.patience import PatientBackend
 from rafsight.access.source_layers import compare_with_source
+from rafsight.access.threads import threads
 from rafsight.base.errors import CallerError, HostLimit, ImageFault, RegistryFault
 from rafsight.base.events import Listener, silent
 from rafsight.base.limits import Limits

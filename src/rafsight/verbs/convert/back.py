@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rafsight.access.fetch import threads
 from rafsight.access.finding import Identity
 from rafsight.access.layer_draft import DraftedLayer, LayerDraft
 from rafsight.access.layer_sender import LayerSender, send_layers
 from rafsight.access.options import default_platform
 from rafsight.access.session import Image, UnreadPart
 from rafsight.access.target import Target
+from rafsight.access.threads import threads
 from rafsight.access.transfer import push_bytes
 from rafsight.base.digest import digest_of
 from rafsight.base.errors import CallerError, ExitStatus, RegistryFault

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rafsight.access.backend import Backend
-from rafsight.access.fetch import threads
 from rafsight.access.layer_packing import PackingBase, pack_layer
 from rafsight.access.layers import LayerProgress, verified_stream
 from rafsight.access.outgoing import WrongContent
 from rafsight.access.referred_layer import open_referred
 from rafsight.access.target import Pushed, Target
+from rafsight.access.threads import threads
 from rafsight.access.transfer import copy_blob
 from rafsight.access.work_folder import PackedFiles, WorkFolder, WorkFolderUnusable
 from rafsight.base.errors import HostLimit

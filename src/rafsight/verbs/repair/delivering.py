@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from rafsight.access.connect import Destination
-from rafsight.access.fetch import threads
 from rafsight.access.objects import fetch_document
 from rafsight.access.target import OpenPieces, Pushed
+from rafsight.access.threads import threads
 from rafsight.access.transfer import copy_blob, push_bytes
 from rafsight.base.digest import digest_of, is_digest
 from rafsight.base.events import Advanced, Finished, Listener, Started

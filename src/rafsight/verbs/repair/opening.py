@@ -15,12 +15,12 @@ from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Meter
-from rafsight.access.fetch import threads
 from rafsight.access.finding import Identity
 from rafsight.access.layer_stream import open_layer
 from rafsight.access.objects import fetch_document, fetch_verified
 from rafsight.access.options import Options
 from rafsight.access.session import Grown, Image
+from rafsight.access.threads import threads
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.limits import Limits
 from rafsight.base.units import MiB

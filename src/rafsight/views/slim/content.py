@@ -6,6 +6,7 @@ name, and none of all others. What it is put into (a docker archive, a registry)
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from rafsight.access.session import Image
 from rafsight.views.export.delivery import Piece, deliver
 from rafsight.views.export.order import Node, Order
-from rafsight.views.export.tally import Omission, Tally
+from rafsight.views.export.tally import Tally
 from rafsight.views.export.tar_writer import Sink, TarWriter
 from rafsight.views.layer_shares import LayerPlan
 from rafsight.views.slim.layers import plan_layers
 from rafsight.views.slim.rules import SlimRules
 from rafsight.views.slim.selection import select_kept
+
+_RESERVED: Final = "such a name deletes another file in a layer, so that it is in none, nor what lies below it"
 
 
 class SlimContent:
@@ -50,7 +53,8 @@ class SlimContent:
             tally.lose(self._tree.path(row), str(error))
         planned = plan_layers(self._tree, image.identity)
         for row in planned.reserved:
-            tally.omit(Omission.WHITEOUT, self._tree.path(row))
+            if int(self._tree.entries.parent[row]) not in planned.reserved:
+                tally.lose(self._tree.path(row), _RESERVED)
         self.reserved = planned.reserved
         """Rows that are in no layer, since their names would delete something there."""
         self.plans = tuple(replace(plan, rows=self._readable(plan.rows)) for plan in planned.plans)

@@ -30,7 +30,7 @@ class SlimLayers:
 
     plans: tuple[LayerPlan, ...]
     """The lowest first; the last has what is in no blob."""
-    reserved: tuple[int, ...]
+    reserved: frozenset[int]
     """Rows that are left out, since their names would delete something: a scanner would not see what is there."""
 
 
@@ -49,7 +49,7 @@ def plan_layers(tree: ImageTree, identity: Identity) -> SlimLayers:
         for place in np.unique(places[places != NO_PLACE]).tolist()
     ]
     rest = LayerPlan(blob="", rows=rows[places == NO_PLACE])
-    return SlimLayers(plans=(*plans, rest), reserved=tuple(np.flatnonzero(reserved).tolist()))
+    return SlimLayers(plans=(*plans, rest), reserved=frozenset(np.flatnonzero(reserved).tolist()))
 
 
 def write_config(identity: Identity, blobs: Sequence[str], diff_ids: Sequence[str]) -> bytes:

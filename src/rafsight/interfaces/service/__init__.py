@@ -1,0 +1,1 @@
+"""rafsight as a service: scans on request and on push, a store of reports, pages for people."""

@@ -1,0 +1,1 @@
+"""The presenting registry as an ASGI application."""

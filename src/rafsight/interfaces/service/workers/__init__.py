@@ -1,0 +1,1 @@
+"""Who does the work: processes that scan, and the chores that keep the store fresh and small."""
