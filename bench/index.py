@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from bench.__main__ import machine, show
-from bench.fleet import REPOSITORIES, make_fleet, registry
+from bench.fleet import make_fleet, name_of, registry
 from bench.measure import Sample, run
 from bench.measure import rafsight as command
 
@@ -40,8 +40,7 @@ def measure(host: str, work: Path, count: int, runs: int) -> list[dict[str, str]
     """Build, update and ask an index."""
     index = ("--index", str(work / f"index-{count}"))
     cache = ("--cache-dir", str(work / "index-cache"))
-    names = [f"{host}/fleet/app-{n % REPOSITORIES:02}:v{n // REPOSITORIES}\n" for n in range(count)]
-    (work / "names").write_text("".join(names))
+    (work / "names").write_text("".join(f"{name_of(host, number)}\n" for number in range(count)))
     build = best(1, *cache, "index", "build", *index, "--images", str(work / "names"), "--quiet")
     steps = {"build": build, "update": best(runs, *cache, "index", "update", *index, "--quiet")}
     for name, query in QUERIES.items():

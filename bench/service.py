@@ -2,10 +2,10 @@
 
     python -m bench.service [--images 100] [--requests 500] [--workers 4] [--clients 32] [--rounds 3] [--store URL]
 
-Images are made (each with content of its own), served by a registry on loopback, and asked for in random order
-through Harbor's scanner API; then every report is polled until it is there. All of it runs on this one machine:
-client, service, workers and registry share its cores. Nothing is asserted about time; a digest scanned twice or an
-answer that is an error is said in the table.
+Images are made (each with content of its own), pushed to Debian's docker-registry on loopback (the stand-in registry,
+where that is not installed), and asked for in random order through Harbor's scanner API; then every report is polled
+until it is there. All of it runs on this one machine: client, service, workers and registry share its cores. Nothing is
+asserted about time; a digest scanned twice or an answer that is an error is said in the table.
 """
 
 import argparse
@@ -28,7 +28,8 @@ from pathlib import Path
 
 import rafsight
 from bench.__main__ import machine, show
-from bench.measure import python, service
+from bench.fleet import registry as serve_images
+from bench.measure import python
 from rafsight.testing.registry import PLANTED
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -62,9 +63,9 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
-def make_images(folder: Path, count: int) -> list[str]:
-    """Make images with the packages of the shipped one and a file of their own; returns their digests."""
-    tree, layout = folder / "tree", folder / "layout"
+def make_images(host: str, folder: Path, count: int) -> list[str]:
+    """Push images with the packages of the shipped one and a file of their own; returns their digests."""
+    tree = folder / "tree"
     with rafsight.open_image(f"oci:{PLANTED}:v6") as image:
         wanted = [entry.path for entry in rafsight.list_files(image, b"/usr/lib/python3/dist-packages")]
         rafsight.export_files(image, wanted, to=tree)
@@ -74,7 +75,7 @@ def make_images(folder: Path, count: int) -> list[str]:
         package = site / f"own-1.{number}.dist-info"
         package.mkdir()
         (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: own\nVersion: 1.{number}\n")
-        done = rafsight.Conversions().convert(f"dir:{tree}", f"oci:{layout}:v{number}", rafsight.ConvertTerms())
+        done = rafsight.Conversions().convert(f"dir:{tree}", f"{host}/images:v{number}", rafsight.ConvertTerms())
         digests.append(done.digest)
         shutil.rmtree(package)
     return digests
@@ -186,11 +187,11 @@ def children_of(pid: int) -> list[int]:
 
 def measure(options: argparse.Namespace, work: Path) -> list[dict[str, str]]:
     """Run all rounds."""
-    digests = make_images(work, options.images)
     rows: list[dict[str, str]] = []
     store = options.store or str(work / "jobs.sqlite")
-    with service(python("-m", "bench.serve", f"images={work / 'layout'}")) as registry_port:
-        registry = f"127.0.0.1:{registry_port}"
+    with serve_images(work / "storage") as (registry, name):
+        digests = make_images(registry, work, options.images)
+        print(f"{len(digests)} images in a {name}")
         with serving(work, options.workers, registry, store) as (port, process):
             print(f"service at rest: {memory_of(process.pid) / 1e6:.0f} MB")
             for number in range(options.rounds):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from rafsight.access.connect import FolderIsNoImage, connect
+from rafsight.access.connect import FolderIsNoImage, connect, find_registry
 from rafsight.access.counting import Meter
 from rafsight.access.options import Offline, Options
 from rafsight.base.errors import ExitStatus
+from rafsight.formats.oci.reference import parse_reference
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "rafs"
 
@@ -43,3 +44,18 @@ def test_a_folder_of_files_is_no_image_yet(tmp_path):
         pass
     assert f"rafsight convert dir:{tmp_path} oci:DIR" in caught.value.advice
     assert caught.value.exit_status is ExitStatus.REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("options", "speaks_http"),
+    [
+        (Options(), False),
+        (Options(plain_hosts=("registry.test:5000",)), True),
+        (Options(plain_hosts=("registry.test",)), False),
+        (Options(plain_hosts=("registry.test:5000",), plain_http=False), False),
+        (Options(plain_http=True), True),
+    ],
+)
+def test_who_is_spoken_to_in_plain_http(options, speaks_http):
+    reference = parse_reference("registry.test:5000/app:v1")
+    assert find_registry(reference, options)[0].speaks_http is speaks_http

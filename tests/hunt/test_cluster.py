@@ -7,19 +7,22 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 from tests.hunt.fleets import make_layout
+from tests.hunt.test_scans import OWN_CHECK
 from tests.interfaces.service.postgres_server import postgres_server
 
 from rafsight.access.options import Options
 from rafsight.base.events import Started, silent
-from rafsight.hunt import station
+from rafsight.hunt import scanning, station, terms
 from rafsight.hunt.cluster import Cluster, ClusterUnreachable
 from rafsight.hunt.hunts import Hunts
 from rafsight.hunt.index.fleet_index import FleetIndex
-from rafsight.hunt.sending import ClusterLost
-from rafsight.testing.registry import Mischief, serve_layout
+from rafsight.hunt.sending import ClusterLost, WorkerUnfit
+from rafsight.testing.registry import PLANTED, Mischief, serve_layout
+from rafsight.verbs.advisories import Advisories
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'rafsight[cluster]'")
 
@@ -149,6 +152,41 @@ def test_the_same_index_with_a_cluster_one_of_whose_processes_is_killed(fleet, p
             assert (again.trees, again.gone) == (0, 0)
     assert not victims
     assert rows[0] == rows[1]
+
+
+def test_the_same_reports_with_a_cluster_one_of_whose_processes_is_killed(fleet, processes, tmp_path, monkeypatch):
+    database = tmp_path / "advisories.sqlite"
+    Advisories(database).take([PLANTED.parent / "advisories"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rafsight.yaml").write_text(OWN_CHECK)
+    asked = {"database": database, "scanners": ("vuln", "misconfig")}
+    with serve_layout({**fleet, "planted": PLANTED}, latency=0.02) as registry:
+        expected = {image.names: image.report for image in hunts_on(registry).scan(**asked)}
+        hunts = hunts_on(registry, processes, jobs=1)
+        images = hunts.scan(**asked)
+        found = [next(images, None)]
+        assert not hunts.failures, hunts.failures
+        os.kill(min(pids_of(processes).values()), signal.SIGKILL)
+        found += images
+    assert len(found) == len(expected) == IMAGES + 2
+    for image in found:
+        report, alone = image.report, expected[image.names]
+        assert (report.findings, report.inventory) == (alone.findings, alone.inventory)
+        assert report.misconfigurations == alone.misconfigurations
+        assert report.misconfigurations or "planted" in image.names[0]
+    assert hunts.failures == ()
+
+
+@pytest.mark.parametrize("work", [Hunts.scan, partial(Hunts.ask, advisories=["CVE-2018-18074"])])
+def test_workers_with_other_advisories_end_the_work(fleet, here, tmp_path, monkeypatch, work):
+    database = tmp_path / "advisories.sqlite"
+    Advisories(database).take([PLANTED.parent / "advisories"])
+    for module in (terms, scanning):
+        monkeypatch.setattr(module, "digest_of_advisories", lambda _: "of another database")
+    hunts = Hunts(cluster=Cluster(address=here.scheduler_address))
+    hunts.add(f"oci:{fleet['team/app0']}")
+    with pytest.raises(WorkerUnfit, match="is another one than that of who asks"):
+        list(work(hunts, database=database))
 
 
 @pytest.mark.postgres

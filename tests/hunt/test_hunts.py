@@ -18,8 +18,8 @@ from rafsight.access.connect import SeveralRegistries
 from rafsight.access.options import Options
 from rafsight.base.errors import RegistryFault
 from rafsight.base.events import Advanced, Started
-from rafsight.hunt.corpus import UnreadableList
-from rafsight.hunt.hunts import Hunts, NoImages
+from rafsight.hunt.corpus import NoImages, UnreadableList
+from rafsight.hunt.hunts import Hunts
 from rafsight.hunt.state import OtherQuestion
 from rafsight.testing.registry import PLANTED, Mischief, serve_layout
 from rafsight.verbs.scan.scanning import scan_reference

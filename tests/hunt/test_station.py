@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 from dataclasses import replace
+from secrets import token_hex
 
 import pytest
 from tests.hunt.fleets import digests_of, make_layout
@@ -42,11 +43,12 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def name(request):
-    """The name of an order; what it needs is closed at the end."""
-    yield request.node.name
-    station.end_work(request.node.name)
-    await_that(lambda: request.node.name not in station._STATIONS)
+def name():
+    """The name of an order, which comes once; what it needs is closed at the end."""
+    name = token_hex(8)
+    yield name
+    station.end_work(name)
+    await_that(lambda: name not in station._STATIONS)
 
 
 def await_that(condition):
@@ -160,6 +162,13 @@ def test_the_end_waits_for_nobody(fleet, name):
         station.end_work(name)
         call.join(5)
         assert batches[0].final.code == "defect"  # nobody reads it
+
+
+def test_a_call_that_comes_after_the_end_opens_nothing(fleet, name):
+    told = order(paths=[b"/opt/*"])
+    station.end_work(name)
+    assert work(name, told, "resolve", [f"oci:{fleet}:v1"]).final.code == "defect"  # nobody reads it
+    assert name not in station._STATIONS
 
 
 def test_verdicts_lie_where_results_do():

@@ -231,7 +231,7 @@ class TestRefusals:
             (["--compressor", "lz4_block", "--compression-level", "3"], "lz4_block has no --compression-level"),
             (["--compression-level", "99"], "zstd has no level 99"),
             (["--chunk-size", "some"], "no number of bytes"),
-            (["--chunk-size", "-1"], "chunk size"),
+            (["--chunk-size", "-1"], "no number of bytes"),
             (["--chunk-size", "3MiB"], "no power of two from 4 KiB to 16 MiB"),
             (["--platform", ","], "an empty name in the list"),
             (["--platform", "linux/amd64,"], "an empty name in the list"),

@@ -60,9 +60,28 @@ def test_a_bill_goes_to_standard_output_and_is_the_same_for_the_same_time(folder
     assert "vulnerabilities" not in bill
 
 
+def test_bills_that_go_to_files_are_all_that_is_written(folder):
+    assert run(folder, "sbom", IMAGE, "-o", "spdx=only.spdx.json", "-o", "cyclonedx=only.cdx.json").stdout == b""
+    assert json.loads((folder / "only.cdx.json").read_bytes())["bomFormat"] == "CycloneDX"
+    assert b"sarif is none of cyclonedx, spdx" in run(folder, "sbom", IMAGE, "-o", "sarif=x", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--scanners", "secret"), b"packages only: secret cannot be looked for"),
+        (("--scanners", "vuln,secret,misconfig"), b"misconfig and secret cannot be looked for"),
+        (("--declared",), b"--declared does not go with sbom:FILE"),
+        (("--secret-budget", "1MiB"), b"--secret-budget does not go with sbom:FILE"),
+    ],
+)
+def test_what_a_bill_cannot_tell_is_refused(folder, options, said):
+    assert said in scan(folder, "sbom:any.json", *options, status=2).stderr
+
+
 def test_what_is_no_bill_is_said(folder):
     (folder / "no.json").write_text("{}")
-    assert b"neither CycloneDX" in scan(folder, "sbom:no.json", status=65).stderr
+    assert b"no.json: neither CycloneDX" in scan(folder, "sbom:no.json", status=65).stderr
     assert b"cannot read the bill" in scan(folder, "sbom:gone.json", status=66).stderr
 
 

@@ -84,10 +84,11 @@ def test_alone_they_need_no_database(scan, image, tmp_path):
     assert any("sshd_config" in json.dumps(one) for one in found["config"]["Misconfigurations"])
 
 
-def test_a_scanner_that_there_is_not(scan, image):
-    status, report, said = scan(image, "--scanners", "vuln,secrets")
+@pytest.mark.parametrize("scanners", ["vuln,secrets", "", ","])
+def test_a_scanner_that_there_is_not(scan, image, scanners):
+    status, report, said = scan(image, "--scanners", scanners)
     assert (status, report) == (ExitStatus.USAGE, None)
-    assert "secrets" in said
+    assert "there is no scanner" in said
     assert "misconfig" in said
 
 
@@ -95,6 +96,12 @@ def test_what_the_budget_leaves_out_is_said_and_is_not_clean(scan, image):
     status, report, _ = scan(image, "--scanners", "secret", "--secret-budget", "10")
     assert status == ExitStatus.INCOMPLETE
     assert "srv/app/keys/server.pem" not in json.dumps(report.get("Results"))
+
+
+def test_a_budget_is_not_negative(scan, image):
+    status, report, said = scan(image, "--scanners", "secret", "--secret-budget", "-5")
+    assert (status, report) == (ExitStatus.USAGE, None)
+    assert "'-5' is no number of bytes" in said
 
 
 def test_rules_and_checks_of_ones_own(scan, image, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from tests.matching.support import component, distribution
 
@@ -9,6 +11,7 @@ KNOWN = {
     "Alpine": ["v3.19", "v3.20", "edge"],
     "AlmaLinux": ["8", "9"],
     "Azure Linux": ["3"],
+    "Maven": [""],
     "Debian": ["11", "12", "13", "14"],
     "PyPI": [""],
     "Red Hat": ["enterprise_linux:9::appstream", "enterprise_linux:9::baseos", "enterprise_linux:8::baseos", "rhel_eus:9.2::baseos", "enterprise_linux:90"],
@@ -164,6 +167,18 @@ def test_a_kind_that_nobody_publishes_about_is_said():
         (GapReason.NO_FEED, "conda"),
         (GapReason.NO_FEED, "generic"),
     ]
+
+
+def test_a_java_archive_without_a_group_is_said():
+    owned = replace(component("maven", "lib", "1"), owned_by="liblib-java")
+    found = asked(
+        component("maven", "batch", ""), component("maven", "foo", "1.0"), component("maven", "a:b", "1"), owned
+    )
+    assert [question.lookup.name for question in found.questions] == ["a:b"]
+    (gap,) = found.gaps
+    assert (gap.reason, gap.subject) == (GapReason.NO_FEED, "maven")
+    assert gap.detail.startswith("2 Java archives were not looked up")
+    assert asked(owned).gaps == ()
 
 
 def test_a_version_that_cannot_be_compared_is_a_gap_of_its_component():

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -6,6 +7,7 @@ from tests.reports import samples
 from tests.reports.every_report import REPORTS, TERMS
 from tests.reports.test_check_junit import check_shape
 
+from rafsight.analysis.inventory import LASTING_REASONS, Gap, GapReason
 from rafsight.reports.formats import render
 
 COUNTS = {
@@ -30,8 +32,17 @@ def test_shape_and_numbers(report):
             assert int(suite.get(name)) == len(suite.findall(path))
     findings = len(report.findings) + len(report.secrets) + len(report.misconfigurations)
     assert int(root.get("failures")) == findings
-    assert int(root.get("skipped")) == len(report.suppressed)
-    assert int(root.get("errors")) == len(report.gaps)
+    lasting = sum(gap.reason in LASTING_REASONS for gap in report.gaps)
+    assert int(root.get("skipped")) == len(report.suppressed) + lasting
+    assert int(root.get("errors")) == len(report.gaps) - lasting
+
+
+def test_what_every_scan_of_such_an_image_leaves_out_fails_no_pipeline():
+    gap = Gap(reason=GapReason.OUT_OF_SIGHT, subject="lower layers", detail="they cannot be seen")
+    root = ET.fromstring(render(replace(samples.CLEAN, gaps=(gap,)), "junit", TERMS))
+    check_shape(root)
+    assert (root.get("errors"), root.get("skipped")) == ("0", "1")
+    assert root.find("testsuite/testcase/skipped").get("message") == "they cannot be seen"
 
 
 def test_a_failure():

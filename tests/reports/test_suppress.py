@@ -4,6 +4,8 @@ from datetime import date
 import pytest
 from tests.reports import samples
 
+from rafsight.analysis.misconfig.catalogue import CATALOGUE
+from rafsight.analysis.misconfig.check import phrase
 from rafsight.matching.suppression.purls import parse_purl
 from rafsight.matching.suppression.rule import ALL_KINDS, Rule, Target
 from rafsight.reports.suppress import expired, suppress
@@ -159,6 +161,18 @@ def test_places_of_a_check_are_taken_out_one_by_one():
     alias = suppress(FULL, (rule("avd-ds-0002"),), TODAY)
     assert alias.misconfigurations == (samples.SETUID,)
     assert alias.suppressed[0].finding == samples.ROOT_USER
+
+
+def test_the_message_counts_the_places_that_stay():
+    said = {check.id: check for check in CATALOGUE}["RS-FS-001"].message
+    check = replace(samples.SETUID, count=2, evidence=samples.SETUID.evidence[:2], message=phrase(said, 2))
+    first = check.evidence[0].path.decode()
+    result = suppress(replace(FULL, misconfigurations=(check,)), (rule("rs-fs-001", paths=(first,)),), TODAY)
+    messages = [result.misconfigurations[0].message, result.suppressed[0].finding.message]
+    assert messages == [phrase(said, 1)] * 2
+    own = replace(check, message="2 of ours")
+    result = suppress(replace(FULL, misconfigurations=(own,)), (rule("rs-fs-001", paths=(first,)),), TODAY)
+    assert result.misconfigurations[0].message == "2 of ours"
 
 
 def test_a_check_stays_for_places_that_nobody_sees():

@@ -13,6 +13,7 @@ from rafsight.access.backend import Backend
 from rafsight.access.bootstrap import BootstrapParts
 from rafsight.access.decoding import Outcome
 from rafsight.access.fetch import Fetcher, FileContent, blob_name
+from rafsight.access.fetched import FetchedChunks
 from rafsight.access.layers import LayerStore
 from rafsight.base.errors import Defect, ImageFault, RafsightError, RegistryFault
 from rafsight.base.limits import Limits
@@ -66,6 +67,16 @@ class Contents:
         return self._fetcher.read_chunks(
             placement, chunks, lambda chunk: self._unplaced(placement, chunk), self._streams, partly=None
         )
+
+    def fetch_chunks(self, chunks: RowArray) -> FetchedChunks | None:
+        """Fetch chunks of one blob without decoding them; None if they do not come one by one."""
+        tables = self._tree.tables
+        if self._streams is not None or tables.blobs[int(tables.chunks.blob_index[chunks[0]])].needs_meta:
+            return None
+        placement = self._placement_for(chunks)
+        if (placement.unit_index[chunks] < 0).any():
+            return None
+        return self._fetcher.fetch_chunks(placement, chunks)
 
     def companions(self, chunks: RowArray) -> RowArray:
         """Return the chunks that cost nothing more once some others of the same blob are fetched.

@@ -14,7 +14,7 @@ from rafsight.base.errors import ImageFault, RafsightError
 from rafsight.base.units import KiB
 from rafsight.formats.checksum import digests
 from rafsight.formats.compression import Decoder
-from rafsight.formats.rafs.placement import decode_units, verify_chunk
+from rafsight.formats.rafs.placement import decode_unit, decode_units, verify_chunk
 from rafsight.formats.records import Buffer
 from rafsight.formats.tables import BlobEntry, MalformedImage, Placement, TreeTables
 from rafsight.image.plan import BlobRange, ReadPlan, RowArray
@@ -77,6 +77,30 @@ class RangeDecoder:
             batch = self._decode_batch(placement, part, part.units[low:high], members[low:high], stored)
             yield from zip(units[low:high], batch, strict=True)
             low, high = high, high + _NEXT_BATCH
+
+    def decode_chunk(
+        self, placement: Placement, part: BlobRange, unit: int, chunk: int, stored: memoryview | RafsightError
+    ) -> Buffer | RafsightError:
+        """Decode a unit of a range for the sake of one chunk; return that, or why it cannot be had.
+
+        Args:
+            placement: where they lie.
+            part: the range.
+            unit: one of its units.
+            chunk: which of the unit's chunks is wanted.
+            stored: the range's bytes, or why they could not be had.
+        """
+        if isinstance(stored, RafsightError):
+            return stored
+        blob = self._tables.blobs[part.blob_index]
+        at = int(placement.units.offset[unit]) - part.offset
+        piece = stored[at : at + int(placement.units.stored_size[unit])]
+        try:
+            content: Buffer | ImageFault = decode_unit(placement, unit, piece, blob, self._decoder())
+        except ImageFault as error:
+            content = error
+        ((_, outcome),) = self._verify(placement, unit, content, [chunk], blob)
+        return outcome
 
     def _decode_batch(
         self, placement: Placement, part: BlobRange, units: RowArray, members: list[list[int]], stored: memoryview

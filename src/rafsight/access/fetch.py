@@ -17,6 +17,7 @@ import numpy as np
 
 from rafsight.access.backend import Backend
 from rafsight.access.decoding import Outcome, RangeDecoder
+from rafsight.access.fetched import FetchedChunks
 from rafsight.access.held import HeldUnits, Place
 from rafsight.access.threads import threads as threads  # noqa: PLC0414 - the hunt takes it from here
 from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError, RegistryFault
@@ -149,6 +150,18 @@ class Fetcher:
         for chunk in np.unique(chunks[~placed]).tolist():
             yield chunk, why_unplaced(chunk)
         yield from self._outcomes(placement, chunks[placed], streams, partly)
+
+    def fetch_chunks(self, placement: Placement, chunks: RowArray) -> FetchedChunks:
+        """Fetch chunks of one blob, and decode none of them yet.
+
+        Args:
+            placement: where they lie; all of them are placed, and none is in a stream.
+            chunks: (c,) rows of the chunk table.
+        Cost: one request a range of the plan. Memory: all that is stored of them.
+        """
+        plan = self._plan(placement, chunks)
+        self._count(placement, plan)
+        return FetchedChunks(placement, plan, list(self._windowed(plan, self._fetch)), self._decoding)
 
     def _read_batch(
         self,

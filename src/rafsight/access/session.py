@@ -17,6 +17,7 @@ from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost
 from rafsight.access.decoding import Outcome
 from rafsight.access.fetch import FileContent
+from rafsight.access.fetched import FetchedChunks
 from rafsight.access.finding import FoundImage, Identity, find_image
 from rafsight.access.hidden import HiddenFile
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
@@ -114,6 +115,15 @@ class Image:
         Cost: the requests of one plan. Memory: a window.
         """
         return self._whole().contents.read_chunks(chunks)
+
+    def fetch_chunks(self, chunks: RowArray) -> FetchedChunks | None:
+        """Fetch chunks of one blob as one plan, and decode none of them yet; None if they do not come one by one.
+
+        Args:
+            chunks: (c,) rows of the chunk table, not empty.
+        Cost: the requests of one plan. Memory: all that is stored of them.
+        """
+        return self._whole().contents.fetch_chunks(chunks)
 
     def companions(self, chunks: RowArray) -> RowArray:
         """Return the chunks that come for nothing with some chunks of one blob, and those: see `Contents`.

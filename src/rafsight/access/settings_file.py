@@ -35,16 +35,18 @@ class SettingsFile:
     content: bytes
 
 
-def read_settings_file(path: Path | None = None, folder: Path | None = None) -> SettingsFile | None:
+def read_settings_file(path: Path | SettingsFile | None = None, folder: Path | None = None) -> SettingsFile | None:
     """Read a configuration file.
 
     Args:
-        path: as the caller named it; None looks for one of `NAMES`.
+        path: as the caller named it, or one that was read already; None looks for one of `NAMES`.
         folder: where it is looked for; None takes the working directory.
 
     Returns: None if none was named and none is there.
     Raises: ConfigurationUnreadable.
     """
+    if isinstance(path, SettingsFile):
+        return path
     if path is not None:
         return SettingsFile(name=str(path), content=_read(path))
     for name in NAMES:

@@ -23,6 +23,7 @@ from rafsight.analysis.lang.perl import PERL
 from rafsight.analysis.lang.php import PHP
 from rafsight.analysis.lang.php_registry import PHP_REGISTRY
 from rafsight.analysis.lang.python import PYTHON
+from rafsight.analysis.lang.python_egg import PYTHON_EGG
 from rafsight.analysis.lang.r import R
 from rafsight.analysis.lang.ruby import RUBY
 from rafsight.analysis.lang.wordpress import WORDPRESS
@@ -59,6 +60,7 @@ from rafsight.analysis.locks.stack_lock import STACK_LOCK
 from rafsight.analysis.locks.swift_lock import SWIFT_LOCK
 from rafsight.analysis.locks.yarn_lock import YARN_LOCK
 from rafsight.analysis.os.apk import APK
+from rafsight.analysis.os.chisel import CHISEL
 from rafsight.analysis.os.dpkg import DPKG
 from rafsight.analysis.os.dpkg_ownership import DPKG_OWNERSHIP
 from rafsight.analysis.os.nix import NIX
@@ -76,8 +78,10 @@ CATALOGUE: Final[tuple[Extractor, ...]] = (
     APK,
     RPM,
     RPM_MANIFEST,
+    CHISEL,
     DPKG_OWNERSHIP,
     PYTHON,
+    PYTHON_EGG,
     NODE,
     JAVA,
     JAVA_RUNTIME,

@@ -68,8 +68,16 @@ def join(evidence: Evidence, merged_roots: frozenset[bytes] = frozenset()) -> In
     return Inventory(
         distribution=distribution,
         components=tuple(components),
-        gaps=tuple(sorted(gaps, key=lambda gap: (gap.subject, gap.reason, gap.extractor, gap.detail))),
+        gaps=tuple(_once(sorted(gaps, key=lambda gap: (gap.subject, gap.reason, gap.detail, gap.extractor)))),
     )
+
+
+def _once(gaps: Iterable[Gap]) -> Iterable[Gap]:
+    """Leave out what another extractor says of the same file, too."""
+    said: dict[tuple[str, str, str], Gap] = {}
+    for gap in gaps:
+        said.setdefault((gap.subject, gap.reason, gap.detail), gap)
+    return said.values()
 
 
 def _one_name(component: Component) -> str:

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import Final
 
-from rafsight.analysis.inventory import Component, Distribution, Gap, Inventory, Ownership
+from rafsight.analysis.inventory import Component, Distribution, Ownership
 from rafsight.analysis.request import Fault, Outcome, Question
 
 
@@ -39,7 +39,6 @@ def shape_of(*classes: type) -> bytes:
 
 
 OUTCOME_SHAPE: Final = shape_of(_Kept, Component, Distribution, Ownership, Fault)
-INVENTORY_SHAPE: Final = shape_of(Inventory, Component, Distribution, Gap)
 
 
 def question_parts(question: Question) -> tuple[bytes, ...]:

@@ -43,6 +43,15 @@ class UnreadableList(CallerError):
     exit_status = ExitStatus.NOT_FOUND
 
 
+class NoImages(CallerError):
+    """No image is named."""
+
+    code = "no-images"
+    template = "no image is named"
+    remedy = "Name images, or say where they are: --images FILE, --registry HOST, oci:DIR."
+    exit_status = ExitStatus.USAGE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryWish:
     """Images of a registry."""
@@ -61,6 +70,11 @@ class Corpus:
 
     references: tuple[str, ...] = ()
     registries: tuple[RegistryWish, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is named."""
+        return not (self.references or self.registries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,48 +1,36 @@
-"""Hunts as the public API has them: images are collected, then they are asked one question."""
+"""Hunts as the public API has them: images are collected, then they are asked one question, or scanned."""
 
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
-from rafsight.access.fetch import threads
-from rafsight.access.fleet import Fleet
 from rafsight.access.options import Options
-from rafsight.access.pace import Pace
-from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.events import Listener, silent
+from rafsight.hunt.calling import JOBS, Manner, call_crew
 from rafsight.hunt.campaign import Campaign
 from rafsight.hunt.claims import Claims
 from rafsight.hunt.cluster import Cluster
-from rafsight.hunt.corpus import Corpus, RegistryWish, check_hosts, read_list, whole_path
+from rafsight.hunt.corpus import Corpus, NoImages, RegistryWish, check_hosts, read_list, whole_path
 from rafsight.hunt.inventories import Inventories
 from rafsight.hunt.looker import Looker, open_store
 from rafsight.hunt.looking import Asking, make_asking
 from rafsight.hunt.question import make_question, parse_package, read_file_question
-from rafsight.hunt.spreading import Threads
+from rafsight.hunt.site import Site
 from rafsight.hunt.state import State
 from rafsight.hunt.terms import HuntTerms, make_terms
-from rafsight.hunt.work import Crew, LocalCrew
 from rafsight.reports.hunting import HuntAnswer, HuntFailure, HuntTally
+from rafsight.reports.scanned import ScannedImage
+from rafsight.verbs.scan.terms import SECRET_BUDGET, VULNERABILITIES
 
-JOBS: Final = 8
-"""Images at the same time: on two cores enough to hide the way to a registry."""
-_AHEAD: Final = 4
-"""Pieces of work for each thread that wait for it."""
-
-
-class NoImages(CallerError):
-    """No image is named."""
-
-    code = "no-images"
-    template = "no image is named"
-    remedy = "Name images, or say where they are: --images FILE, --registry HOST, oci:DIR."
-    exit_status = ExitStatus.USAGE
+if TYPE_CHECKING:
+    from rafsight.hunt.scanning import FleetScanTerms
+    from rafsight.hunt.scans import ScanCampaign
 
 
 class Hunts:
-    """Images, and the way to ask them one question. Not safe to share between threads.
+    """Images, and the way to ask them one question, or to scan them all. Not safe to share between threads.
 
     hunts = rafsight.Hunts()
     hunts.add_registry("registry.example.com", repositories="team/**")
@@ -69,20 +57,16 @@ class Hunts:
             listener: told about long work.
             jobs: images at the same time; in each worker process of a cluster.
             rate: [requests/s] that one host is asked at most; None: as often as `jobs` do. The workers of a cluster
-                share it evenly.
+                share it evenly. Of scans it counts for looking names up alone.
             all_platforms: ask every image of an index, not only that of the wanted platform.
             cluster: whose workers look at the images; None: threads of this process.
         Raises: MalformedCluster.
         """
-        self._options = options or Options()
-        self._listener = listener
-        self._jobs = jobs
-        self._rate = rate
+        self._manner = Manner(options=options or Options(), listener=listener, cluster=cluster, jobs=jobs, rate=rate)
         self._all_platforms = all_platforms
-        self._cluster = cluster
         self._references: list[str] = []
         self._registries: list[RegistryWish] = []
-        self._campaign: Campaign | None = None
+        self._campaign: Campaign | ScanCampaign | None = None
         if cluster is not None:
             cluster.check()
 
@@ -181,54 +165,75 @@ class Hunts:
         corpus = self._corpus()
         asking = make_asking(question, database)
         terms = make_terms(question, database, all_platforms=self._all_platforms)
-        return self._run(corpus, asking, terms, State(state, terms.fingerprint))
+        return self._ask(corpus, asking, terms, State(state, terms.fingerprint))
+
+    def scan(
+        self,
+        *,
+        database: Path | None,
+        scanners: Sequence[str] = (VULNERABILITIES,),
+        declared: bool = False,
+        config: Path | None = None,
+        secret_budget: int = SECRET_BUDGET,
+    ) -> Generator[ScannedImage, None, None]:
+        """Scan all images, each distinct one once.
+
+        Args:
+            database: as of `scan_reference`; on the workers of a cluster it lies under the same whole path.
+            scanners: as of `scan_reference`.
+            declared: as of `scan_reference`.
+            config: as of `scan_reference`.
+            secret_budget: [bytes] for each image, as of `scan_reference`.
+        Returns: The images as they are done; `close` ends early.
+        Raises: NoSuchScanner, MalformedConfiguration, NoDatabase, DatabaseDamaged, NoImages, SeveralRegistries. While
+            images come: RegistryFault if a registry does not list its repositories; of a cluster as `ask`.
+        Cost: a request for each name, and a scan of each distinct image: of one that was scanned before its manifest.
+        """
+        from rafsight.hunt.scanning import make_scan_terms  # late: hunts for files need no scanner
+
+        corpus = self._corpus()
+        terms = make_scan_terms(
+            database=database,
+            scanners=tuple(scanners),
+            declared=declared,
+            config=config,
+            secret_budget=secret_budget,
+            all_platforms=self._all_platforms,
+        )
+        return self._scan(corpus, terms)
 
     def _corpus(self) -> Corpus:
         """Return the images that were named.
 
         Raises: NoImages, SeveralRegistries.
         """
-        named = tuple(map(whole_path, self._references)) if self._cluster else tuple(self._references)
-        corpus = Corpus(references=named, registries=tuple(self._registries))
-        if not (corpus.references or corpus.registries):
+        named = map(whole_path, self._references) if self._manner.cluster else self._references
+        corpus = Corpus(references=tuple(named), registries=tuple(self._registries))
+        if corpus.is_empty:
             raise NoImages
-        check_hosts(corpus, self._options)
+        check_hosts(corpus, self._manner.options)
         return corpus
 
-    def _run(self, corpus: Corpus, asking: Asking, terms: HuntTerms, state: State) -> Generator[HuntAnswer, None, None]:
-        options = replace(self._options, connections=max(self._options.connections, 2 * self._jobs))
-        with ExitStack() as stack:
-            stack.callback(state.close)
-            fetching = stack.enter_context(threads(options.connections, name="rafsight-fetch"))
-            fleet = Fleet(options, pool=fetching, pace=None if self._rate is None else Pace(self._rate))
-            stack.callback(fleet.close)
-            working = stack.enter_context(threads(self._jobs, name="rafsight-hunt"))
-            lists = Threads(pool=working, ahead=_AHEAD * self._jobs, listener=self._listener)
-            crew: Crew
-            if self._cluster is not None:
-                crew = stack.enter_context(self._muster(self._cluster, terms, fleet))
-            else:
-                looker = Looker(
-                    fleet=fleet,
+    def _ask(self, corpus: Corpus, asking: Asking, terms: HuntTerms, state: State) -> Generator[HuntAnswer, None, None]:
+        @contextmanager
+        def here(site: Site) -> Iterator[Looker]:
+            with open_store(site.options, site.listener) as store:
+                yield Looker(
+                    fleet=site.fleet,
                     asking=asking,
                     claims=Claims(state),
-                    inventories=Inventories(stack.enter_context(open_store(options, self._listener))),
-                    all_platforms=self._all_platforms,
+                    inventories=Inventories(store),
+                    all_platforms=terms.all_platforms,
                 )
-                crew = LocalCrew(tradesman=looker, threads=lists)
-            self._campaign = Campaign(fleet=fleet, lists=lists, crew=crew, state=state)
-            yield from self._campaign.run(corpus)
 
-    def _muster(self, cluster: Cluster, terms: HuntTerms, fleet: Fleet) -> AbstractContextManager[Crew]:
-        from rafsight.hunt.distant_crew import muster  # late: nobody else needs it
+        with closing(state), call_crew(self._manner, "hunt", terms, here) as called:
+            self._campaign = campaign = Campaign(roll=called.roll(), crew=called.crew, state=state)
+            yield from campaign.run(corpus)
 
-        return muster(
-            cluster,
-            "hunt",
-            terms,
-            options=self._options,
-            jobs=self._jobs,
-            rate=self._rate,
-            fleet=fleet,
-            listener=self._listener,
-        )
+    def _scan(self, corpus: Corpus, terms: "FleetScanTerms") -> Generator[ScannedImage, None, None]:
+        from rafsight.hunt.scanning import open_scanner
+        from rafsight.hunt.scans import ScanCampaign
+
+        with call_crew(self._manner, "scan", terms, partial(open_scanner, terms)) as called:
+            self._campaign = campaign = ScanCampaign(roll=called.roll(), crew=called.crew)
+            yield from campaign.run(corpus)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from rafsight.access.results.contract import ResultKind, ResultStore, result_key
-from rafsight.base.errors import ExitStatus, HostLimit
+from rafsight.hunt.advisories import check_advisories
 from rafsight.hunt.claims import Claims
 from rafsight.hunt.inventories import Inventories
 from rafsight.hunt.looker import Looker, open_store
@@ -20,19 +20,9 @@ from rafsight.hunt.site import Site
 from rafsight.hunt.state import Verdict
 from rafsight.hunt.terms import HuntTerms
 from rafsight.hunt.wire import Parcel, unpack
-from rafsight.matching.store import open_database
 from rafsight.reports.hunting import Evidence
 
 _NOTHING: Final = b""
-
-
-class OtherAdvisories(HostLimit):
-    """A worker of a cluster has another advisory database than we do."""
-
-    code = "other-advisories"
-    template = "the advisory database {path} is another one than that of who asks"
-    remedy = "Bring the same file to all workers, under the same path: `rafsight db update` there, or a shared folder."
-    exit_status = ExitStatus.DATABASE
 
 
 @contextmanager
@@ -45,10 +35,7 @@ def join_hunt(terms: bytes, site: Site) -> Iterator[Looker]:
     Raises: NoContentEngine, NoDatabase, DatabaseDamaged, OtherAdvisories, NotACache, NoPostgresDriver.
     """
     told: HuntTerms = unpack(Parcel(terms), HuntTerms)
-    if told.advisories and told.database is not None:
-        with open_database(told.database) as advisories:
-            if advisories.status().digest != told.advisories:
-                raise OtherAdvisories(path=str(told.database))
+    check_advisories(told.database, told.advisories)
     with open_store(site.options, site.listener) as store:
         yield Looker(
             fleet=site.fleet,

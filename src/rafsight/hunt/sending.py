@@ -44,7 +44,7 @@ class WorkerUnfit(HostLimit):
 
     code = "worker-unfit"
     template = "the worker {worker} cannot take part: {why}"
-    remedy = "{advice} That is about the worker, not about this machine."
+    remedy = "{advice} This is to be done on that worker."
     exit_status = ExitStatus.UNAVAILABLE
 
 
@@ -88,10 +88,6 @@ class Sending:
         self._seen = time.monotonic()
         self._killed = load_dask().KilledWorker
         self._order = client.submit(hand_on, order, key=f"{self._name}-order", pure=False)
-
-    def __len__(self) -> int:
-        """Return how many calls are under way."""
-        return len(self._running)
 
     @property
     def workers(self) -> int:

@@ -8,6 +8,7 @@ keeps connections, and with them the credentials of an order.
 import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -51,6 +52,7 @@ class Trade:
 TRADES: Final = {
     "hunt": Trade(join="rafsight.hunt.joining:join_hunt", works="rafsight.hunt.looker:WORKS"),
     "index": Trade(join="rafsight.hunt.index.making:join_index", works="rafsight.hunt.index.making:WORKS"),
+    "scan": Trade(join="rafsight.hunt.scanning:join_scan", works="rafsight.hunt.scanning:WORKS"),
 }
 
 
@@ -83,6 +85,7 @@ def work_on(name: str, order: Parcel, work: str, items: Parcel, rate: float | No
 def end_work(name: str) -> None:
     """Give up what is under way for an order, and close what it needs as soon as that has ended."""
     with _LOCK:
+        _ENDED.append(name)
         station = _STATIONS.get(name)
         if station is None:
             return
@@ -214,13 +217,20 @@ class _Bench:
 
 
 _STATIONS: Final[dict[str, _Station]] = {}
+_ENDED: Final[deque[str]] = deque(maxlen=256)
+"""Orders that nobody wants any more: a call that was on its way opens nothing again."""
 _LOCK: Final = threading.Lock()
 
 
 @contextmanager
 def _borrowed(name: str, order: Parcel) -> Iterator[_Bench]:
-    """Give what an order needs, for one piece of work."""
+    """Give what an order needs, for one piece of work.
+
+    Raises: CancelledError: the order has ended.
+    """
     with _LOCK:
+        if name in _ENDED:
+            raise CancelledError
         station = _STATIONS.setdefault(name, _Station())
         station.users += 1
         if station.timer is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from rafsight._version import __version__
+from rafsight.hunt.advisories import digest_of_advisories
 from rafsight.hunt.question import MalformedQuestion, Question
-from rafsight.matching.store import open_database
 from rafsight.verbs.scan.release import release_fingerprint
 
 
@@ -52,6 +52,9 @@ def make_terms(question: Question, database: Path | None, *, all_platforms: bool
         return HuntTerms(question=question, database=None, advisories="", all_platforms=all_platforms)
     if database is None:
         raise MalformedQuestion(option="--advisory", text=named[0], why="no database is named")
-    with open_database(database) as advisories:
-        digest = advisories.status().digest
-    return HuntTerms(question=question, database=database.absolute(), advisories=digest, all_platforms=all_platforms)
+    return HuntTerms(
+        question=question,
+        database=database.absolute(),
+        advisories=digest_of_advisories(database),
+        all_platforms=all_platforms,
+    )

@@ -72,9 +72,13 @@ def ask(inventory: Inventory, coverage: Iterable[Coverage]) -> Questions:
 
 def _is_asked(component: Component) -> bool:
     virtual = component.ecosystem in OS_ECOSYSTEMS and component.name.startswith(".")
-    nameless = component.ecosystem is Ecosystem.MAVEN and ":" not in component.name  # no advisory is about an artifact
     unversioned = component.ecosystem is Ecosystem.GOLANG and component.version == "(devel)"  # built from a folder
-    return bool(component.name) and not component.owned_by and not (virtual or nameless or unversioned)
+    return bool(component.name) and not (component.owned_by or virtual or unversioned or _has_no_group(component))
+
+
+def _has_no_group(component: Component) -> bool:
+    """Tell whether a Java archive does not say all of its name: no advisory is about an artifact alone."""
+    return component.ecosystem is Ecosystem.MAVEN and ":" not in component.name
 
 
 def _targets(
@@ -103,6 +107,9 @@ def _targets(
             targets[ecosystem] = _Target(base=base, releases=releases, named_by=named_by)
         else:
             gaps.append(_no_advisories(base, wanted, count))
+    without_group = sum(not one.owned_by and _has_no_group(one) for one in inventory.components)
+    if without_group:
+        gaps.append(_no_group(without_group))
     return targets, gaps
 
 
@@ -146,12 +153,12 @@ def _unknown_distribution(distribution: Distribution | None, ecosystem: str, cou
     return Gap(
         reason=GapReason.UNKNOWN_DISTRIBUTION,
         subject=printable(subject),
-        detail=printable(f"{count} {ecosystem} packages were not looked up: {reason}."),
+        detail=printable(f"{_unasked(count, f'{ecosystem} package')} not looked up: {reason}."),
     )
 
 
 def _no_feed(ecosystem: str, count: int) -> Gap:
-    detail = f"{count} packages were not looked up: nobody publishes advisories about {ecosystem} packages."
+    detail = f"{_unasked(count)} not looked up: nobody publishes advisories about {ecosystem} packages."
     return Gap(reason=GapReason.NO_FEED, subject=printable(ecosystem), detail=printable(detail))
 
 
@@ -160,8 +167,19 @@ def _no_advisories(base: str, releases: Iterable[str], count: int) -> Gap:
     return Gap(
         reason=GapReason.NO_ADVISORIES,
         subject=printable(names[0]),
-        detail=printable(f"{count} packages were not looked up: the database has nothing about {names[0]}."),
+        detail=printable(f"{_unasked(count)} not looked up: the database has nothing about {names[0]}."),
     )
+
+
+def _no_group(count: int) -> Gap:
+    detail = (
+        f"{_unasked(count, 'Java archive')} not looked up: advisories go by group and artifact, and no group is said."
+    )
+    return Gap(reason=GapReason.NO_FEED, subject=Ecosystem.MAVEN, detail=detail)
+
+
+def _unasked(count: int, noun: str = "package") -> str:
+    return f"1 {noun} was" if count == 1 else f"{count:,} {noun}s were"
 
 
 def _uncomparable(component: Component, error: UncomparableVersion) -> Gap:

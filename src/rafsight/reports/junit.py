@@ -8,6 +8,7 @@ that XML does not have.
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from rafsight.analysis.inventory import LASTING_REASONS
 from rafsight.analysis.misconfig.finding import Misconfiguration
 from rafsight.analysis.secrets.finding import Secret
 from rafsight.base.text import escape
@@ -124,7 +125,8 @@ def _check_suite(report: ScanReport, terms: Terms) -> ET.Element | None:
     if "misconfig" not in report.scanners and not (report.misconfigurations or skipped):
         return None
     failed = [_check_case(check) for check in report.misconfigurations]
-    passed = max(report.check_count - len(failed) - len(skipped), 0)
+    ids = {check.id for check in report.misconfigurations} | {case.get("classname") for case in skipped}
+    passed = max(report.check_count - len(ids), 0)
     cases = [*failed, *skipped, _case(f"{counted(passed, 'check', 'checks')} passed", "misconfiguration")]
     return _suite("Misconfiguration", "misconfig", cases, terms)
 
@@ -140,10 +142,15 @@ def _check_case(check: Misconfiguration) -> ET.Element:
 
 
 def _gap_cases(report: ScanReport) -> list[ET.Element]:
+    """Make an error of each gap; what every scan of such an image leaves out is skipped, and fails no pipeline."""
     cases = []
     for gap in report.gaps:
         case = _case(gap.subject, gap.extractor or "coverage")
-        ET.SubElement(case, "error", message=_text(gap.detail or GAP_WORDS[gap.reason]), type=gap.reason.value)
+        message = _text(gap.detail or GAP_WORDS[gap.reason])
+        if gap.reason in LASTING_REASONS:
+            ET.SubElement(case, "skipped", message=message)
+        else:
+            ET.SubElement(case, "error", message=message, type=gap.reason.value)
         cases.append(case)
     return cases
 

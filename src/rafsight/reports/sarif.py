@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from rafsight._version import __version__
+from rafsight.analysis.inventory import LASTING_REASONS
 from rafsight.analysis.misconfig.finding import Misconfiguration
 from rafsight.analysis.secrets.finding import Secret
 from rafsight.base.text import escape
@@ -183,7 +184,7 @@ def _invocation(report: ScanReport, terms: Terms) -> Json:
     notifications = [
         {
             "descriptor": {"id": gap.reason.value},
-            "level": "warning",
+            "level": "note" if gap.reason in LASTING_REASONS else "warning",
             "message": {"text": _message(describe_gap(gap))},
         }
         for gap in report.gaps

@@ -109,6 +109,8 @@ def _package(identity: str, component: Component) -> Json:
     told = []
     if component.source_name:
         told.append(f"built package from: {component.source_name} {component.source_version}".rstrip())
+    if component.owned_by:
+        told.append(f"owned by: {component.owned_by}")
     if component.locations:
         told.append(f"found in: {', '.join('/' + escape(path) for path in component.locations)}")
     return entry | ({"sourceInfo": line_of("; ".join(told))} if told else {})

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 
 from rafsight.analysis.inventory import Component
-from rafsight.analysis.misconfig.finding import Misconfiguration
+from rafsight.analysis.misconfig.finding import Evidence, Misconfiguration
 from rafsight.analysis.secrets.finding import Secret
 from rafsight.matching.finding import Finding
 from rafsight.matching.suppression.purls import parse_purl
@@ -109,15 +109,15 @@ class _Judge:
         left, count = check.evidence, check.count
         for rule in rules:
             if not rule.paths:
-                self._keep(replace(check, evidence=left, count=count), rule)
+                self._keep(_part_of(check, left, count), rule)
                 return None
             taken = tuple(one for one in left if _means_place(rule, one.path))
             if taken:
-                self._keep(replace(check, evidence=taken, count=len(taken)), rule)
+                self._keep(_part_of(check, taken, len(taken)), rule)
                 left, count = tuple(one for one in left if one not in taken), count - len(taken)
         if left == check.evidence:
             return check
-        return replace(check, evidence=left, count=count) if count > 0 else None
+        return _part_of(check, left, count) if count > 0 else None
 
     def _about(self, kind: str, names: Iterable[str]) -> list[Rule]:
         """Return the rules that have one of some names, in their order."""
@@ -145,6 +145,16 @@ class _Judge:
     def _keep(self, finding: Finding | Secret | Misconfiguration, rule: Rule) -> None:
         one = Suppressed(finding=finding, status=rule.status, statement=rule.statement, source=rule.source)
         self.suppressed.append(one)
+
+
+def _part_of(check: Misconfiguration, evidence: tuple[Evidence, ...], count: int) -> Misconfiguration:
+    """Make a finding of some of its places; a message that counts them counts these."""
+    from rafsight.analysis.misconfig.catalogue import CATALOGUE  # most reports have nothing to suppress
+    from rafsight.analysis.misconfig.check import phrase
+
+    said = next((one.message for one in CATALOGUE if one.id == check.id), "")
+    counts = said and check.message == phrase(said, check.count)
+    return replace(check, evidence=evidence, count=count, message=phrase(said, count) if counts else check.message)
 
 
 def _deciding(rules: Sequence[Rule]) -> Rule | None:

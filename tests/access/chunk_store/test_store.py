@@ -76,6 +76,7 @@ def test_any_read_is_a_piece_of_the_backing_file(data, gap, chunk_size, tmp_path
             assert bytes(content) == (expected + bytes(50_000))[offset : offset + size]
         assert whole(store) == expected
         if store.backing.order.size:
+            assert store.is_complete()
             assert store.paths()[0].read_bytes() == expected
 
 

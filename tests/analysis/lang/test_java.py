@@ -276,8 +276,10 @@ def test_advisories_find_them(tmp_path):
     (finding,) = result.findings
     assert (finding.id, finding.fixed_versions) == ("CVE-2021-44228", ("2.15.0",))
     assert finding.component.locations == (b"opt/app.jar:BOOT-INF/lib/log4j-core-2.14.1.jar",)
-    (gap,) = result.gaps  # its group is known, its version is not
-    assert (gap.reason, gap.subject) == (GapReason.UNCOMPARABLE_VERSION, "org.apache.logging.log4j:log4j-core@")
+    assert [(gap.reason, gap.subject) for gap in result.gaps] == [
+        (GapReason.UNCOMPARABLE_VERSION, "org.apache.logging.log4j:log4j-core@"),  # its version is not known
+        (GapReason.NO_FEED, "maven"),  # the groups of two are not
+    ]
 
 
 SAMPLES = [

@@ -130,6 +130,8 @@ def test_one_file_serves_both_searches():
     ("content", "line", "what"),
     [
         ("checks: 1", 1, "checks has to be a list"),
+        ("check: []", 1, "there is no part check"),
+        ("checks: []\nmisconfig: {}\nchecks: []", 3, "checks is there twice"),
         ("checks:\n  - title: x\n", 2, "id has to be a text"),
         ("checks:\n  - {id: RS-1, title: x, paths: y}\n", 2, "'RS-1' is no id"),
         ("checks:\n  - {id: 'a b', title: x, paths: y}\n", 2, "'a b' is no id"),
@@ -148,8 +150,8 @@ def test_one_file_serves_both_searches():
         (f"{HEAD}    paths: x\n    pattern: a\n    read-at-most: 2MiB\n", 2, "read-at-most is more than"),
         (f"{HEAD}    paths: x\n    severity: bad\n", 2, "severity is 'bad'"),
         (f"{HEAD}    paths: x\n  - {{id: A-1, title: y, paths: z}}\n", 5, "there is a check A-1 already"),
-        ("a: 1\nmisconfig:\n  disable: [RS-CFG-999]\n", 3, "there is no check 'RS-CFG-999'"),
-        ("a: 1\nmisconfig:\n  without: [RS-CFG-001]\n", 3, "there is no key without"),
+        ("secrets: {}\nmisconfig:\n  disable: [RS-CFG-999]\n", 3, "there is no check 'RS-CFG-999'"),
+        ("secrets: {}\nmisconfig:\n  without: [RS-CFG-001]\n", 3, "there is no key without"),
         ("a: [\n", 2, ""),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,43 @@ def test_our_own_bills_say_what_the_inventory_said(form):
     assert found == wanted
     assert {one.locations for one in bill.inventory.components} == {(b"bom.json",)}
     assert {one.found_by for one in bill.inventory.components} == {"sbom/document"}
+
+
+OWNED = {"properties": [{"name": "rafsight:ownedBy", "value": "node-undici"}]}
+LODASH, UNDICI = "pkg:npm/lodash@1.0.0", "pkg:npm/undici@5.15.0"
+
+
+@pytest.mark.parametrize(
+    ("document", "owners"),
+    [
+        (cyclonedx(library(UNDICI, **OWNED), library(LODASH)), ["", "node-undici"]),
+        (cyclonedx(library(UNDICI, **OWNED), library(UNDICI)), [""]),
+        (cyclonedx(library(UNDICI), library(UNDICI, **OWNED)), [""]),
+        (cyclonedx(library(LIBSSL, **OWNED)), [""]),
+        (
+            {
+                "spdxVersion": "SPDX-2.3",
+                "packages": [
+                    package(LODASH, sourceInfo="found in: /a; owned by: x"),
+                    package(UNDICI, sourceInfo="owned by: node-undici; found in: /b"),
+                ],
+            },
+            ["", "node-undici"],
+        ),
+    ],
+)
+def test_what_the_distribution_brought_is_its_own_affair(document, owners):
+    assert [one.owned_by for one in read(document).inventory.components] == owners
+
+
+@pytest.mark.parametrize("form", ["cyclonedx", "spdx"])
+def test_our_own_bills_say_what_the_distribution_brought(form):
+    owned = replace(samples.FULL.inventory.components[-1], owned_by="python3-x")
+    report = replace(
+        samples.FULL, inventory=replace(samples.FULL.inventory, components=(owned,)), findings=(), suppressed=()
+    )
+    bill = read_document(render(report, form, TERMS).encode(), b"bom.json")
+    assert "python3-x" in {one.owned_by for one in bill.inventory.components}
 
 
 def test_the_source_package_stands_in_trivys_properties():

@@ -18,6 +18,8 @@ from rafsight.analysis.sbom.package_url import component_of
         ("pkg:composer/monolog/monolog@2.3.5", "composer", "monolog/monolog", "2.3.5"),
         ("pkg:deb/debian/openssl@3.0.2-1%2Bb1?arch=amd64&distro=debian-12", "deb", "openssl", "3.0.2-1+b1"),
         ("pkg:rpm/redhat/bash@4.4-5.el8?arch=x86_64&epoch=1", "rpm", "bash", "1:4.4-5.el8"),
+        ("pkg:deb/debian/zlib1g@1.2.13.dfsg-1?distro=debian-12&epoch=1", "deb", "zlib1g", "1:1.2.13.dfsg-1"),
+        ("pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?epoch=1", "deb", "zlib1g", "1:1.2.13.dfsg-1"),
         ("pkg:ebuild/app/x@1", "portage", "app/x", "1"),
         ("pkg:docker/library/nginx@1.2", "generic", "nginx", "1.2"),
         ("pkg:pypi/flask@0.12.2", "pypi", "flask", "0.12.2"),
@@ -26,6 +28,26 @@ from rafsight.analysis.sbom.package_url import component_of
 def test_kinds(purl, kind, name, version):
     found = component_of(purl)
     assert (found.ecosystem, found.name, found.version, found.evidence) == (kind, name, version, EvidenceClass.DECLARED)
+
+
+@pytest.mark.parametrize(
+    ("purl", "title", "name"),
+    [
+        ("pkg:golang/github.com/masterminds/vcs@v1", "github.com/Masterminds/vcs", "github.com/Masterminds/vcs"),
+        ("pkg:golang/github.com/masterminds/vcs@v1", "something else", "github.com/masterminds/vcs"),
+        ("pkg:golang/github.com/go-playground/validator@v10.4.1#v10", "", "github.com/go-playground/validator/v10"),
+        ("pkg:golang/github.com/ugorji/go@v1#codec", "github.com/ugorji/go/codec", "github.com/ugorji/go/codec"),
+        ("pkg:golang/google.golang.org/genproto@v0#googleapis/api", "genproto", "google.golang.org/genproto"),
+        ("pkg:golang/a.b/c@v2#v2/d", "a.b/c/v2", "a.b/c/v2"),
+        ("pkg:golang/a.b/c@v2#v2x", "", "a.b/c"),
+        ("pkg:npm/jsonstream@1", "JSONStream", "JSONStream"),
+        ("pkg:npm/%40a/b@1#v2", "@A/b", "@A/b"),
+        ("pkg:npm/b@1#v2", "b/v2", "b"),
+        ("pkg:gem/rails@1", "Rails", "rails"),
+    ],
+)
+def test_the_name_beside_it_may_have_the_true_spelling(purl, title, name):
+    assert component_of(purl, title=title).name == name
 
 
 def test_what_else_is_believed():

@@ -40,6 +40,9 @@ RULE = "    - {id: own-token, title: Own, keywords: [own_], pattern: 'own_[a-z]{
         ("secrets:\n  built-in: 3\n", 2, "true or false"),
         ("a: [\n", 2, ""),
         ("- a\n", 1, "has to be a mapping"),
+        ("secret: {}", 1, "there is no part secret; there are secrets, checks, misconfig"),
+        ("secrets:\n  allow:\n    - rules: [stripe-live-ke]", 3, "there is no rule 'stripe-live-ke'"),
+        ("secrets:\n  disable: [jwt]\n  allow: []\n  disable: []", 4, "disable is there twice"),
     ],
 )
 def test_mistakes_are_told_with_their_line(text, line, what):

@@ -28,6 +28,29 @@ def test_what_stands_there_is_masked_wherever_it_stands():
     assert [line.content for line in excerpt.lines] == ["# was *******", "key=*******"]
 
 
+def test_values_of_such_names_are_masked_whatever_rules_say():
+    text = (
+        b'{"db": {"Password": "Passw0rd!x", "user": "bob"}, "key": "SECRETS"}\n'
+        b"PGPASSWORD=changeme-please; export a\n"
+        b"api-key = 'x y z' # b\n"
+    )
+    start = text.index(b"SECRETS")
+    excerpt = MaskedText(text, [(start, start + 7)]).excerpt(start, start + 7)
+    assert [line.content for line in excerpt.lines] == [
+        '{"db": {"Password": "**********", "user": "bob"}, "key": "*******"}',
+        "PGPASSWORD=***************; export a",
+        "api-key = '*****' # b",
+    ]
+
+
+def test_values_that_begin_before_what_is_shown_are_masked():
+    text = b'password: "' + b"x" * 200 + b'", key=SECRETS,' + b"y" * 200
+    start = text.index(b"SECRETS")
+    shown = MaskedText(text, [(start, start + 7)]).excerpt(start, start + 7).match
+    assert "x" not in shown
+    assert "key=*******" in shown
+
+
 def test_long_lines_are_cut_after_masking():
     text = b"a" * 1000 + b"S" * 300 + b"b" * 1000
     excerpt = MaskedText(text, [(1000, 1300)]).excerpt(1000, 1300)

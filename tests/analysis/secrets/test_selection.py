@@ -25,6 +25,11 @@ from rafsight.base.units import MiB
         (b"etc/app/db.ini", Risk.SYSTEM, Care.ALL),
         (b"usr/local/lib/libkeys.so", Risk.BINARY, Care.TOKENS),
         (b"usr/local/bin/run", Risk.TEXT, Care.ALL),
+        (b"usr/src/app/index.js", Risk.TEXT, Care.ALL),
+        (b"usr/app/src/main.go", Risk.TEXT, Care.ALL),
+        (b"usr/share/nginx/html/main.js", Risk.TEXT, Care.ALL),
+        (b"usr/share/elasticsearch/config/elasticsearch.yml", Risk.SETTINGS, Care.ALL),
+        (b"usr/etc/x.conf", Risk.SYSTEM, Care.ALL),
     ],
 )
 def test_what_is_read(path, risk, care):
@@ -49,6 +54,13 @@ def test_what_is_read(path, risk, care):
         b"bin/busybox",
         b"var/lib/x/data.xyz",
         b"usr/share/a.tar",
+        b"usr/share/nginx/a.js",
+        b"usr/share/nginx/htmlx/a.js",
+        b"usr/share/elasticsearch/lib/a.yml",
+        b"usr/src/linux-headers-6.1/Makefile",
+        b"usr/src/nvidia-535.1/a.c",
+        b"usr/src/wordpress/wp-login.php",
+        b"usr/src/app/node_modules/a/index.js",
     ],
 )
 def test_what_is_left_alone(path):
@@ -60,6 +72,11 @@ def test_sizes():
     assert choose(b"srv/a.conf", MiB) is not None
     assert choose(b"srv/a.conf", MiB + 1) is None
     assert choose(b"srv/a.conf", MiB + 1, max_size=2 * MiB) is not None
+    assert choose(b"srv/app/main.js", MiB) == Choice(risk=Risk.TEXT, care=Care.ALL)
+    assert choose(b"srv/app/main.js", 8 * MiB) == Choice(risk=Risk.TEXT, care=Care.SPECIFIC)
+    assert choose(b"srv/app/main.js", 8 * MiB + 1) is None
+    assert choose(b"srv/app/node_modules/a/main.js", 2 * MiB) is None
+    assert choose(b"srv/app/data.py", 2 * MiB) is None
     assert choose(b"srv/a.tar", ARCHIVE_SIZE).is_archive
     assert choose(b"srv/a.tar", ARCHIVE_SIZE + 1) is None
     assert is_large(b"srv/a.conf", MiB + 1)

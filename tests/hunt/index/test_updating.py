@@ -11,13 +11,14 @@ from tests.hunt.fleets import make_layout
 from rafsight.access.fetch import threads
 from rafsight.access.fleet import Fleet
 from rafsight.access.options import Options
-from rafsight.base.events import Advanced
+from rafsight.base.events import Advanced, Noticed
 from rafsight.hunt.corpus import Corpus
 from rafsight.hunt.index.duck import open_duck
 from rafsight.hunt.index.fleet_index import FleetIndex
 from rafsight.hunt.index.generations import read_newest
 from rafsight.hunt.index.hands import Desk, Hands
 from rafsight.hunt.index.making import LocalParts
+from rafsight.hunt.index.manifest import DamagedIndex
 from rafsight.hunt.index.places import LocalPlace
 from rafsight.hunt.index.snapshot import NoSuchIndex, Shelf
 from rafsight.hunt.index.taking import Taker
@@ -194,6 +195,26 @@ def test_each_part_is_there_as_soon_as_it_is_full(layouts, tmp_path):
     index = FleetIndex(str(tmp_path / "index"))
     assert (index.status().parts, index.status().failed) == (4, 0)
     assert len(ask(index, "SELECT reference FROM files WHERE path = '/etc/hosts'")) == 5
+
+
+def test_a_damaged_table_of_images_is_made_again(layouts, index, tmp_path):
+    heard = []
+    with serve_layout({name: layouts[name] for name in ("app", "web")}) as registry:
+        index.add_registry(registry.host)
+        index.build()
+        before = images(index)
+        (table,) = (tmp_path / "index" / "images").iterdir()
+        table.write_bytes(b"x" * table.stat().st_size)
+        with pytest.raises(DamagedIndex, match="images/"):
+            FleetIndex(index._place.name).update()
+        registry.forget()
+        again = FleetIndex(index._place.name, listener=heard.append)
+        again.add(f"{registry.host}/app:v1")  # the others are not forgotten for that
+        result = again.update(verify=True)
+        assert (result.images, result.trees) == (4, 0)
+        assert not [served for served in registry.log if "/blobs/" in served.call.path]
+    assert images(index) == before
+    assert any(isinstance(event, Noticed) and "table of images was damaged" in event.message for event in heard)
 
 
 def test_an_index_is_built_once(layouts, index):

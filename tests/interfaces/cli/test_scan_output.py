@@ -21,7 +21,8 @@ from rafsight.interfaces.cli.scan_output import Destination, open_outputs, parse
         ),
         (("sarif=1", "sarif=2"), [("table", None), ("sarif", "1"), ("sarif", "2")]),
         (("./sarif=x",), [("table", "sarif=x")]),
-        (("what=x",), [("table", "what=x")]),
+        (("./what=x",), [("table", "what=x")]),
+        (("a/what=x",), [("table", "a/what=x")]),
         (("sarif",), [("table", "sarif")]),
     ],
 )
@@ -31,11 +32,36 @@ def test_what_is_asked_for(values, wanted):
 
 
 @pytest.mark.parametrize(
-    "values", [("a", "b"), ("a", "json=a"), ("json=-",), ("sarif=",), ("",), ("json=x", "sarif=x"), ("-", "json=-")]
+    "values",
+    [
+        ("a", "b"),
+        ("a", "json=a"),
+        ("json=-",),
+        ("sarif=",),
+        ("",),
+        ("json=x", "sarif=x"),
+        ("-", "json=-"),
+        ("sarfi=x",),
+    ],
 )
 def test_what_cannot_be(values):
     with pytest.raises(click.UsageError):
         parse_outputs(values, "table")
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "wanted"),
+    [
+        ((), None, [("spdx", None)]),
+        ((), "cyclonedx", [("cyclonedx", None)]),
+        (("cyclonedx=a",), None, [("cyclonedx", "a")]),
+        (("cyclonedx=a",), "spdx", [("spdx", None), ("cyclonedx", "a")]),
+        (("a", "spdx=b"), None, [("spdx", "a"), ("spdx", "b")]),
+    ],
+)
+def test_what_is_asked_for_where_nobody_reads_standard_output(values, form, wanted):
+    expected = [Destination(format=name, path=None if path is None else Path(path)) for name, path in wanted]
+    assert list(parse_outputs(values, form, formats=("spdx", "cyclonedx"))) == expected
 
 
 def write(folder, *values, report=samples.FULL):

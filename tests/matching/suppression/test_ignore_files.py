@@ -96,6 +96,15 @@ def test_lines_that_nobody_understands(content, says):
         b"vulnerabilities:\n  - id: x\n    expired_at: soon",
         b"vulnerabilities:\n  - id: x\n    purls: [lodash]",
         b"a: &a [x]\nb: *a",
+        b"vulnerabilities:\n  - id: x\n    path: y",
+        b"vulnerabilities:\n  - id: x\n    paths: y",
+        b"vulnerabilities:\n  - id: x\n    paths: [[y]]",
+        b"vulnerabilities:\n  - id: x\n    paths: ['']",
+        b"vulnerabilities:\n  - id: x\n    purls: y",
+        b"vulnerabilities:\n  - id: x\n    expired_at: [2026-12-31]",
+        b"vulnerabilities:\n  - id: [x]",
+        b"vulnerabilities:\n  - x",
+        b"vulnerabilities: x",
         b"[" * 5000,
         b"{",
         b"vulnerabilities: \xff\xfe",
@@ -104,6 +113,11 @@ def test_lines_that_nobody_understands(content, says):
 def test_yaml_that_nobody_understands(content):
     with pytest.raises(MalformedRules):
         parse_ignore_file(content, "f.yaml")
+
+
+def test_empty_members_of_yaml_say_nothing():
+    (rule,) = parse_ignore_file(b"secrets:\nvulnerabilities:\n  - id: x\n    paths:\n    statement:\n", "f.yaml")
+    assert (rule.paths, rule.statement, rule.expires) == ((), "", None)
 
 
 def test_empty_files_say_nothing():

@@ -80,9 +80,18 @@ def test_other_questions():
     assert questions.ask(files, Opcode.READLINK, blob) == errno.EINVAL
     assert questions.ask(files, Opcode.LOOKUP, blob, b"x\0") == errno.ENOTDIR
     assert questions.list_xattrs(files, blob, 0) == errno.ENOSYS
-    assert questions.ask(files, Opcode.OPEN, blob, bytes(8)) == errno.ENOSYS, "files are opened without a message"
     blocks, *_, count = wire.STATFS_OUT.unpack(questions.ask(files, Opcode.STATFS))[:4]
     assert (blocks, count) == (1, 2)
+
+
+def test_the_pages_of_some_blobs_are_not_kept_twice():
+    _, store = open_pattern(4096, 8192)
+    files = BlobFiles(store, ("blob0", "blob1"), {"metadata": b"m"}, uncached=(1,))
+    flags = [
+        wire.OPEN_OUT.unpack(questions.ask(files, Opcode.OPEN, questions.look_up(files, name)[0], bytes(8)))[1]
+        for name in (b"blob0", b"blob1", b"metadata")
+    ]
+    assert flags == [0, wire.DIRECT_IO, 0]
 
 
 def test_no_blobs():

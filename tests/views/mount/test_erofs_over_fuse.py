@@ -86,11 +86,12 @@ def another_process(folder):
             server.kill()
 
 
-def test_an_error_of_content_is_not_kept(folder):
+@pytest.mark.parametrize("uncached", [(), (0,)], ids=["cached", "uncached"])
+def test_an_error_of_content_is_not_kept(folder, uncached):
     write_metadata(folder.parent / "metadata")
     store = Pattern()
     store.error = NotFound(place="here", what="blob")
-    files = BlobFiles(store, ["blob0"], {"metadata": (folder.parent / "metadata").read_bytes()})
+    files = BlobFiles(store, ["blob0"], {"metadata": (folder.parent / "metadata").read_bytes()}, uncached=uncached)
     try:
         with serve(files, folder), erofs(folder) as root:
             assert read(root, 0, SIZE // 2) == ["Input/output-error"] * 2

@@ -5,7 +5,7 @@ This module alone decides what is tried when there is no room, and how long a fa
 
 import errno
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from rafsight.access.chunk_store.notices import Notices
 from rafsight.access.chunk_store.overflow import OVERFLOW_SIZE, Overflow
 from rafsight.access.chunk_store.run import Fate, Result, Run
 from rafsight.access.chunk_store.shelf import Shelf
+from rafsight.access.decoding import Outcome
 from rafsight.access.session import Image
 from rafsight.base.errors import Defect, RafsightError, RegistryFault
 from rafsight.base.units import KiB, MiB
@@ -53,14 +54,52 @@ class Delivery:
 
         Cost: the requests of one plan.
         """
-        shelf = run.shelf
         try:
-            missing = self._find(run)
-            fault = shelf.current_fault()
-            if fault is not None:
-                self._settle_rest(run, fault)
+            missing = self._missing(run)
+            if missing:
+                self._fetch(run, missing)
+        except RafsightError as error:
+            self._settle_rest(run, error)
+        finally:
+            self.abandon(run)
+
+    def begin(self, run: Run) -> None:
+        """Have the stored bytes of a run come; who waits for one of its chunks decodes it. `finish` is to follow.
+
+        Where that is not possible, every chunk is settled.
+
+        Cost: the requests of one plan.
+        """
+        shelf, fetched = run.shelf, None
+        try:
+            missing = self._missing(run)
+            if missing and shelf.file is not None and not self.is_full:
+                fetched = self._image.fetch_chunks(shelf.rows[missing])
+            if fetched is not None and fetched.is_whole:
+                run.have(fetched)
+            elif fetched is not None:
+                self._settle_each(run, self._numbers(run, missing), fetched.read_all())
             elif missing:
                 self._fetch(run, missing)
+        except RafsightError as error:
+            self._settle_rest(run, error)
+        finally:
+            if fetched is None or not fetched.is_whole:
+                self.abandon(run)
+
+    def settle(self, run: Run, number: int) -> Result:
+        """Wait until a chunk is settled, and see to it if its stored bytes are there."""
+        run.wait(number)
+        self.finish(run)
+        return run.result(number)
+
+    def finish(self, run: Run) -> None:
+        """Settle what `begin` left, unless somebody does already."""
+        fetched = run.claim()
+        if fetched is None:
+            return
+        try:
+            self._settle_each(run, self._numbers(run, run.unsettled()), fetched.read_all())
         except RafsightError as error:
             self._settle_rest(run, error)
         finally:
@@ -69,6 +108,7 @@ class Delivery:
     def abandon(self, run: Run) -> None:
         """Settle what is left of a run that nobody executes any more."""
         self._settle_rest(run, Defect(what="a chunk did not come and nobody said why"))
+        run.drop()
 
     def look(self, run: Run) -> None:
         """Settle every chunk of a run by what is on disk, and fetch nothing."""
@@ -77,13 +117,24 @@ class Delivery:
         finally:
             self._settle_rest(run, Fate.LEFT)
 
+    def _missing(self, run: Run) -> list[int]:
+        """Return what is to be fetched of a run; the rest of it is settled."""
+        missing, fault = self._find(run), run.shelf.current_fault()
+        if fault is None:
+            return missing
+        self._settle_rest(run, fault)
+        return []
+
     def _find(self, run: Run) -> list[int]:
         """Look which chunks of a run are here after all, and return the others."""
         shelf = run.shelf
         on_disk = shelf.find_on_disk(sorted(run.wanted))
         self._settle(run, on_disk, Fate.FOUND)
+        absent = sorted(run.asked.difference(on_disk))
+        if self._overflow.is_empty:
+            return absent
         missing = []
-        for number in sorted(run.asked.difference(on_disk)):
+        for number in absent:
             content = self._overflow.get((shelf.index, number))
             if content is None:
                 missing.append(number)
@@ -96,9 +147,24 @@ class Delivery:
         if shelf.file is not None and not self.is_full:  # what cannot be put anywhere is not worth its way
             rows = self._with_companions(run, rows)
         numbers = dict(zip(rows.tolist(), shelf.numbers_of(rows).tolist(), strict=True))
+        self._settle_each(run, numbers, self._image.read_chunks(rows))
+
+    def _numbers(self, run: Run, numbers: list[int]) -> dict[int, int]:
+        """Return numbers of chunks by their rows of the chunk table."""
+        return dict(zip(run.shelf.rows[numbers].tolist(), numbers, strict=True))
+
+    def _settle_each(self, run: Run, numbers: Mapping[int, int], outcomes: Iterable[Outcome]) -> None:
+        """Put chunks where they can be, as they come.
+
+        Args:
+            run: what they belong to.
+            numbers: by row of the chunk table.
+            outcomes: the chunks.
+        """
+        shelf = run.shelf
         batch: list[tuple[int, Buffer]] = []
         size, room = 0, _FIRST_BATCH
-        for row, outcome in self._image.read_chunks(rows):
+        for row, outcome in outcomes:
             number = numbers[row]
             if isinstance(outcome, RegistryFault):
                 shelf.hold(outcome)
@@ -190,7 +256,7 @@ class Delivery:
             run.settle(numbers, result)
 
     def _settle_rest(self, run: Run, result: Result) -> None:
-        self._settle(run, [number for number in (*run.wanted, *run.along) if not run.is_settled(number)], result)
+        self._settle(run, run.unsettled(), result)
 
 
 def _number_of(chunk: tuple[int, Buffer]) -> int:

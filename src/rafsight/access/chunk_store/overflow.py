@@ -25,6 +25,11 @@ class Overflow:
         self._size = 0
         self._lock = threading.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no chunk is here."""
+        return not self._chunks
+
     def get(self, key: Key) -> bytes | None:
         """Return a chunk if it is here."""
         if not self._chunks:

@@ -23,6 +23,7 @@ from rafsight.access.chunk_store.eviction import Room
 from rafsight.access.chunk_store.files import FileMap
 from rafsight.access.chunk_store.filler import Filler
 from rafsight.access.chunk_store.keys import folder_names
+from rafsight.access.chunk_store.later import Later
 from rafsight.access.chunk_store.notices import Notices
 from rafsight.access.chunk_store.overflow import Overflow
 from rafsight.access.chunk_store.prefetch import Prefetch
@@ -121,13 +122,17 @@ class ChunkStore:
         for number in _numbers_in(shelf, offset, size):
             if shelf.present[number]:
                 counts.hits += 1
-            elif self._filler.bring(shelf, number, counts) is not None:
+            elif self._filler.bring(shelf, number, counts, to_disk=True) is not None:
                 raise NotKept(
                     blob=shelf.blob.blob_id, folder=str(shelf.folder.parent), why="there is no place for them"
                 )
 
     def is_complete(self, blob: int | None = None) -> bool:
-        """Tell whether every chunk of a blob (or of all) that the image uses is on disk and verified."""
+        """Tell whether every chunk of a blob (or of all) that the image uses is on disk and verified.
+
+        Cost: may have to decode and write what was fetched.
+        """
+        self._filler.finish()
         shelves = self._shelves if blob is None else [self._shelves[blob]]
         for shelf in shelves:
             shelf.look_again()
@@ -281,7 +286,9 @@ def open_chunk_store(image: Image, folder: Path, *, limit: int, listener: Listen
             notices.say_once("unusable", f"{folder} takes no content ({error.strerror}): it is served from memory")
     room.make()
     with threads(_AHEAD_THREADS, name="rafsight-ahead") as ahead:
-        filler = Filler(Delivery(image, Overflow(), room, notices), notices, ahead)
+        delivery = Delivery(image, Overflow(), room, notices)
+        later = Later(delivery)
+        filler = Filler(delivery, later, notices, ahead)
         store = ChunkStore(image, backing, shelves, filler, notices)
         ending = threading.Event()
         syncing = threading.Thread(target=_sync_now_and_then, args=(store, ending), name="rafsight-sync", daemon=True)
@@ -292,6 +299,7 @@ def open_chunk_store(image: Image, folder: Path, *, limit: int, listener: Listen
             ending.set()
             ahead.shutdown(wait=True, cancel_futures=True)
             syncing.join()
+            later.close()
             store.close()
 
 

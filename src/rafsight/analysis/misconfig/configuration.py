@@ -9,7 +9,8 @@ from typing import Final
 
 from rafsight.analysis.misconfig.catalogue import CATALOGUE
 from rafsight.analysis.misconfig.user_check import CONTENT_SIZE, KINDS, MOST_CONTENT, Conditions, UserCheck
-from rafsight.analysis.secrets.fields import Fields, MalformedConfiguration, read_fields
+from rafsight.analysis.secrets.configuration import read_document
+from rafsight.analysis.secrets.fields import Fields, MalformedConfiguration
 from rafsight.analysis.secrets.rule_file import check_pattern, severity_named, severity_names
 from rafsight.base.severity import Severity
 from rafsight.base.units import parse_size
@@ -44,7 +45,7 @@ def read_settings(content: bytes, file: str = _FILE_NAME) -> MisconfigSettings:
     Raises: MalformedConfiguration.
     """
     try:
-        return _read(read_fields(content, file))
+        return _read(read_document(content, file))
     except MalformedConfiguration as fault:
         fault.advise(_REMEDY)
         raise

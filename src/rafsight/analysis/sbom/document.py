@@ -1,7 +1,8 @@
 """A bill of materials as the thing to be scanned: what it is of, and an inventory like that of an image.
 
 CycloneDX and SPDX 2 in JSON, and Syft's own. Which entries are packages is decided in `embedded`; this module alone
-decides what a whole document says beside them: the distribution, the source packages, and what it is a bill of.
+decides what a whole document says beside them: the distribution, the source packages, which packages the distribution's
+own ones brought (only our bills say that), and what it is a bill of.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from rafsight.analysis.extractor import FileView, MalformedFile, Skipped
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Gap, GapReason, Inventory
 from rafsight.analysis.join import Evidence, join
 from rafsight.analysis.json_text import decode_json, decode_part, text_in
-from rafsight.analysis.sbom.embedded import read_bill
+from rafsight.analysis.sbom.embedded import read_bill, title_of
 from rafsight.analysis.sbom.package_url import component_of
 from rafsight.base.units import MiB
 
@@ -37,6 +38,8 @@ _IDS: Final = {
 """What bills call distributions whose own name (ID in os-release) is another."""
 _SOURCE: Final = "aquasecurity:trivy:Src"
 _BUILT_FROM: Final = "built package from: "
+_OWNER: Final = "rafsight:ownedBy"
+_OWNED_BY: Final = "owned by: "
 _OF_IMAGES: Final = ("pkg:oci/", "pkg:docker/")
 
 _Key = tuple[str, str, str, str]
@@ -80,6 +83,7 @@ class _Entry(msgspec.Struct):
     """One entry of any of the forms, as far as it says more than a package URL."""
 
     type: Any = None
+    group: Any = None
     name: Any = None
     version: Any = None
     purl: Any = None
@@ -127,6 +131,7 @@ def read_document(content: bytes, name: bytes) -> Bill:
             )
         elif isinstance(found, Skipped):
             gaps.append(Gap(reason=found.reason, subject=form, detail=found.what, extractor=_NAME))
+    owners = _owners(entries)
     inventory = join(
         Evidence(
             components=components,
@@ -135,7 +140,8 @@ def read_document(content: bytes, name: bytes) -> Bill:
             gaps=gaps,
         )
     )
-    return Bill(form=form, subject=_subject(head), inventory=_named(inventory))
+    owned = tuple(replace(one, owned_by=owners.get(_key(one), "")) for one in inventory.components)
+    return Bill(form=form, subject=_subject(head), inventory=_named(replace(inventory, components=owned)))
 
 
 def _named(inventory: Inventory) -> Inventory:
@@ -224,6 +230,22 @@ def _qualifier(purl: str, key: str) -> str:
 def _make_distribution(name: str, version: str) -> Distribution:
     identity = name.strip().lower()
     return Distribution(id=_IDS.get(identity, identity), version=version, name="")
+
+
+def _owners(entries: list[_Entry]) -> dict[_Key, str]:
+    """Find the packages of the distribution that brought others; a package that lies elsewhere, too, has none."""
+    owners: dict[_Key, str] = {}
+    for entry in entries:
+        owner = next((text_in(one.value) for one in entry.properties[:256] if one.name == _OWNER), "")
+        words = text_in(entry.source_info)
+        if words.startswith(_OWNED_BY):
+            owner = words.removeprefix(_OWNED_BY).partition(";")[0].strip()
+        title = title_of(text_in(entry.group), text_in(entry.name))
+        component = component_of(_purl(entry), title=title)
+        if component is not None and component.ecosystem not in OS_ECOSYSTEMS:
+            key = _key(component)
+            owners[key] = owner if owners.get(key, owner) else ""
+    return owners
 
 
 def _sources(entries: list[_Entry]) -> Iterator[tuple[_Key, tuple[str, str]]]:

@@ -5,7 +5,7 @@ that has a version. All they say is declared, not seen; where the same package w
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,7 @@ class _Reference(msgspec.Struct):
 
 
 class _SpdxPackage(msgspec.Struct):
+    name: object = None
     references: list[_Reference] = msgspec.field(name="externalRefs", default_factory=list)
     declared: object = msgspec.field(name="licenseDeclared", default=None)
     concluded: object = msgspec.field(name="licenseConcluded", default=None)
@@ -63,17 +64,25 @@ class _Licence(msgspec.Struct):
 
 class _CycloneComponent(msgspec.Struct):
     type: object = None
+    group: object = None
+    name: object = None
     purl: object = None
     licences: msgspec.Raw = msgspec.field(name="licenses", default_factory=msgspec.Raw)
     components: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Artifact(msgspec.Struct):
+    name: object = None
     purl: object = None
 
 
-_Entry = tuple[str, tuple[str, ...]]
-"""A package URL (empty if there is none) and licences."""
+class _Entry(NamedTuple):
+    """What a document says about one package."""
+
+    purl: str = ""
+    """Empty if there is none."""
+    title: str = ""
+    licences: tuple[str, ...] = ()
 
 
 def read_bill(file: FileView) -> Iterator[Found]:
@@ -89,10 +98,10 @@ def read_bill(file: FileView) -> Iterator[Found]:
             yield Skipped(what="a bill of a form that is not read here (SPDX 3)", reason=GapReason.UNSUPPORTED)
         entries = _entries(document)
     unnamed = 0
-    for count, (purl, licences) in enumerate(entries):
+    for count, entry in enumerate(entries):
         if count == _COUNT:
             raise MalformedFile(what=f"more than {_COUNT} entries", where="its list")
-        component = component_of(purl, licences)
+        component = component_of(entry.purl, entry.licences, entry.title)
         if component is None:
             unnamed += 1
         else:
@@ -118,7 +127,7 @@ def _tagged(content: bytes) -> Iterator[_Entry]:
         if line.startswith(b"ExternalRef:") and len(line) <= PATH_LENGTH:
             words = line.split()
             if len(words) == 4 and words[2] == b"purl":
-                yield identity_of(words[3]), ()
+                yield _Entry(identity_of(words[3]))
 
 
 def _listed(raw: msgspec.Raw, read: Callable[[msgspec.Raw], _Entry | None]) -> Iterator[_Entry]:
@@ -131,19 +140,19 @@ def _listed(raw: msgspec.Raw, read: Callable[[msgspec.Raw], _Entry | None]) -> I
 def _spdx(raw: msgspec.Raw) -> _Entry | None:
     package = decode_part(raw, _SpdxPackage)
     if package is None:
-        return "", ()
+        return _Entry()
     purl = next((text_in(one.locator) for one in package.references if one.kind == "purl"), "")
     if not purl and package.purpose in _WHOLES:
         return None
     licence = next(
         (text for value in (package.declared, package.concluded) if (text := text_in(value)) not in _NOTHING), ""
     )
-    return purl, (licence,) if licence else ()
+    return _Entry(purl, text_in(package.name), (licence,) if licence else ())
 
 
 def _syft(raw: msgspec.Raw) -> _Entry | None:
     artifact = decode_part(raw, _Artifact)
-    return (text_in(artifact.purl), ()) if artifact else None
+    return _Entry(text_in(artifact.purl), text_in(artifact.name)) if artifact else None
 
 
 def _cyclonedx(raw: msgspec.Raw) -> Iterator[_Entry]:
@@ -154,12 +163,18 @@ def _cyclonedx(raw: msgspec.Raw) -> Iterator[_Entry]:
         for item in decode_part(part, list[msgspec.Raw]) or ():
             component = decode_part(item, _CycloneComponent)
             if component is None:
-                yield "", ()
+                yield _Entry()
                 continue
             if depth < _DEPTH:  # each level is looked at again for the next one
                 waiting.append((component.components, depth + 1))
             if text_in(component.purl) or component.type in _ENTRIES:
-                yield text_in(component.purl), tuple(_licences(component.licences))
+                title = title_of(text_in(component.group), text_in(component.name))
+                yield _Entry(text_in(component.purl), title, tuple(_licences(component.licences)))
+
+
+def title_of(group: str, name: str) -> str:
+    """Join the group and the name that CycloneDX keeps apart."""
+    return f"{group}/{name}" if group and name else name
 
 
 def _licences(raw: msgspec.Raw) -> Iterator[str]:
@@ -172,7 +187,7 @@ def _licences(raw: msgspec.Raw) -> Iterator[str]:
 
 EMBEDDED: Final = Extractor(
     name="sbom/embedded",
-    version=1,
+    version=2,
     wants=Wants(
         patterns=(
             b"opt/bitnami/*/.spdx-*.spdx",

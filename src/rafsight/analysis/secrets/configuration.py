@@ -23,6 +23,7 @@ from rafsight.analysis.secrets.trivy_rules import KEYS, read_trivy_allowance, re
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}\Z")
 _FILE_NAME: Final = "rafsight.yaml"
+_PARTS: Final = ("secrets", "checks", "misconfig")
 
 
 def default_settings() -> SecretSettings:
@@ -38,10 +39,29 @@ def read_settings(content: bytes, file: str = _FILE_NAME) -> SecretSettings:
         file: its name, for messages.
     Raises: MalformedConfiguration.
     """
+    document = read_document(content, file)
+    if _is_trivys(document):
+        return _read_trivy(document)
+    return _read_own(document.mapping("secrets"))  # other parts of the file are for others to read
+
+
+def read_document(content: bytes, file: str) -> Fields:
+    """Read a configuration as far as its parts: a misspelt one must not be passed over.
+
+    Args:
+        content: of the file.
+        file: its name, for messages.
+    Raises: MalformedConfiguration.
+    """
     document = read_fields(content, file)
-    if "secrets" in document or not KEYS & set(document.keys()):
-        return _read_own(document.mapping("secrets"))  # other parts of the file are for others to read
-    return _read_trivy(document)
+    strange = [key for key in document.keys() if key not in _PARTS]  # noqa: SIM118 - no dictionary
+    if strange and not _is_trivys(document):
+        raise document.fault(what=f"there is no part {', '.join(strange)}; there are {', '.join(_PARTS)}")
+    return document
+
+
+def _is_trivys(document: Fields) -> bool:
+    return "secrets" not in document and not KEYS.isdisjoint(document.keys())
 
 
 def _read_own(entry: Fields) -> SecretSettings:
@@ -56,7 +76,7 @@ def _read_own(entry: Fields) -> SecretSettings:
     names = severities.keys()
     levels = [(name, severities.choice(name, severity_named, severity_names())) for name in names]
     _require_known(entry, joined, [*disabled, *names])
-    allowances = tuple(_read_allowance(allowed) for allowed in entry.mappings("allow"))
+    allowances = tuple(_read_allowance(allowed, joined) for allowed in entry.mappings("allow"))
     settings = SecretSettings(
         rules=adjust_rules(joined, disabled=disabled, severities=levels),
         allowances=allowances,
@@ -68,11 +88,12 @@ def _read_own(entry: Fields) -> SecretSettings:
     return settings
 
 
-def _read_allowance(entry: Fields) -> Allowance:
+def _read_allowance(entry: Fields, known: RuleSet) -> Allowance:
     paths, values = entry.texts("paths"), entry.texts("values")
     fingerprints, rules = entry.texts("fingerprints"), entry.texts("rules")
     if not (paths or values or fingerprints or rules):
         raise entry.fault("an entry of allow needs paths, values, fingerprints or rules")
+    _require_known(entry, known, rules)
     for text in fingerprints:
         if not _FINGERPRINT.match(text):
             raise entry.fault(what=f"'{text}' is no fingerprint: 64 hex digits, as reports show them")

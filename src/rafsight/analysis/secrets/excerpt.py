@@ -1,12 +1,14 @@
 """What a report shows of a text around a secret: a few short lines in which every secret is stars.
 
-This module alone decides that. Nothing is cut before it was masked, so that no beginning of a secret stays.
+This module alone decides that. Nothing is cut before it was masked, so that no beginning of a secret stays. What
+stands beside a secret may be another one that no rule takes for one: values that belong to such names are stars, too.
 """
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import Final
 
 from rafsight.analysis.secrets.finding import CodeLine
@@ -21,6 +23,13 @@ _CAUSES: Final = 3
 _VALUES: Final = 1000
 """Different secrets of one text that are looked for elsewhere in it."""
 _DOTS: Final = bytes(byte if 0x20 <= byte < 0x7F else 0x2E for byte in range(256))
+_NEAR: Final = 512
+"""[bytes] before and behind what is shown, in which a name or the end of its value may stand."""
+_ASSIGNED: Final = re.compile(
+    rb"(?i:passw|pwd|passphrase|secret|token|credential|(?:api|access|private|auth|account)[_-]?key)"
+    rb"[\w.-]{0,40}[\"']?[ \t]{0,4}(?:=>|[:=])[ \t]{0,4}"
+    rb"(?P<value>\"[^\"\r\n]{3,400}|'[^'\r\n]{3,400}|[^\s\"',;<>&]{3,400})"
+)
 _NOT_STARS: Final = re.compile(rb"[^\r\n]")
 
 
@@ -93,13 +102,18 @@ class MaskedText:
     def _masked(self, low: int, high: int) -> bytes:
         piece = bytearray(self._text[low:high])
         at = max(bisect_right(self._starts, low) - 1, 0)
-        for start, end in self._spans[at:]:
-            if start >= high:
-                break
+        known = takewhile(lambda span: span[0] < high, self._spans[at:])
+        for start, end in chain(known, () if self._is_binary else self._assigned(low, high)):
             begin, stop = max(start, low) - low, min(end, high) - low
             if begin < stop:
                 piece[begin:stop] = _NOT_STARS.sub(b"*", bytes(piece[begin:stop]))
         return bytes(piece).translate(_DOTS) if self._is_binary else bytes(piece)
+
+    def _assigned(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Yield the values in and around a piece that belong to names of secrets, without their quotes."""
+        for found in _ASSIGNED.finditer(self._text, max(low - _NEAR, 0), high + _NEAR):
+            start, end = found.span("value")
+            yield start + (self._text[start] in b"\"'"), end
 
 
 def _everywhere(text: bytes, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

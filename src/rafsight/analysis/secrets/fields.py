@@ -171,9 +171,14 @@ def _loader() -> Any:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]  # PyYAML has no types
-        """Keeps the line of each mapping."""
+        """Keeps the line of each mapping, and takes no key twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:  # the first one would be forgotten
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+                seen.add(key.value)
             found = super().construct_mapping(node, deep=deep)
             found[_LINE] = node.start_mark.line + 1
             return found

@@ -18,6 +18,8 @@ MIN_SIZE: Final = 10
 """[bytes] nothing shorter is a secret that can be told from other things."""
 MAX_SIZE: Final = 1 * MiB
 """[bytes] larger files are not read, if nobody says otherwise."""
+BUNDLE_FACTOR: Final = 8
+"""What a bundler made of a program of one's own may be so many times larger."""
 ARCHIVE_SIZE: Final = 16 * MiB
 """[bytes] the same for archives."""
 
@@ -111,20 +113,22 @@ _SETTINGS: Final = GlobTable(
     ]
 )
 _PACKAGE_PLACES: Final = re.compile(
-    rb"(?:usr/(?:share|include|lib|lib32|lib64|libx32|libexec|bin|sbin|src|games)|lib|lib32|lib64|libx32|bin|sbin|boot|"
-    rb"proc|sys|dev|usr/local/(?:go|include|share/man)|var/(?:cache|lib/(?:dpkg|apt|rpm|pacman|ucf|pam|systemd|dnf|yum)|"
+    rb"(?:usr/(?:include|lib|lib32|lib64|libx32|libexec|bin|sbin|games)|lib|lib32|lib64|libx32|bin|sbin|boot|proc|sys|dev|"
+    # images of these have the settings and pages of their users there
+    rb"usr/share(?!/(?:nginx/html|(?:elasticsearch|kibana|logstash)/config|logstash/pipeline)(?:/|\Z))|"
+    rb"usr/src/(?:linux|kernels|debug|packages|wordpress|[^/]+-[0-9])[^/]*|usr/local/(?:go|include|share/man)|var/(?:cache|lib/(?:dpkg|apt|rpm|pacman|ucf|pam|systemd|dnf|yum)|"
     rb"log/anaconda)|etc/(?:ssl/certs|pki/ca-trust|ca-certificates|alternatives|gconf|fonts|X11|apparmor.d)|nix/store|"
     rb"opt/yarn-v[^/]*)(?:/|\Z)"
     rb"|(?:.*/)?(?:node_modules|bower_components|site-packages|dist-packages|[^/]+\.dist-info|[^/]+\.egg-info|"
     rb"locales?|i18n|vendor/(?:bundle|ruby|github\.com|golang\.org|k8s\.io|google\.golang\.org|composer|symfony)|"
     rb"wp-includes|wp-admin|__pycache__|\.cargo/registry|\.npm/_cacache|\.m2/repository|"
-    rb"go/pkg/mod|\.rustup|usr/src/wordpress|gems/[^/]+-[0-9.]+|lib/ruby|lib/perl5|lib/python[0-9.]+|"
+    rb"go/pkg/mod|\.rustup|gems/[^/]+-[0-9.]+|lib/ruby|lib/perl5|lib/python[0-9.]+|"
     rb"conda/pkgs|conda-meta|share/(?:doc|man|locale|zoneinfo)|\.git/(?!config|HEAD|logs)[^/]+)(?:/|\Z)",
     re.DOTALL,
 )
 _SYSTEM_PLACES: Final = re.compile(rb"(?:etc|var|usr|media|mnt|run)(?:/|\Z)")
 _OWN_PLACES: Final = re.compile(
-    rb"(?:usr/local|var/(?:www|backups?|tmp|opt|app|task)|mnt/[^/]+|media/[^/]+|run/secrets)(?:/|\Z)"
+    rb"(?:usr/(?!(?:etc|var)(?:/|\Z))[^/]+|var/(?:www|backups?|tmp|opt|app|task)|mnt/[^/]+|media/[^/]+|run/secrets)(?:/|\Z)"
 )
 _QUIET_PLACES: Final = re.compile(
     rb"(?:.*/)?(?:tests?|testdata|__tests__|spec|fixtures?|examples?|samples?|docs?|documentation|mocks?|__mocks__|demo)(?:/|\Z)",
@@ -150,6 +154,7 @@ _SKIPPED: Final = frozenset(
     b"xz zst bz2 7z rar cab iso img dmg jar war ear jmod nupkg safetensors gguf pt pth onnx npy npz parquet h5 hdf5 pb "
     b"tflite ckpt mo gmo qm pyc pyo class rlib rmeta lib pdb o a la crt cer der crl".split()
 )
+_BUNDLES: Final = frozenset(b"js mjs cjs".split())
 _BINARIES: Final = frozenset(b"so bin dat db sqlite sqlite3 exe dll wasm node dylib socket pack idx keytab".split())
 _STORES: Final = frozenset(b"p12 pfx jks jceks keystore bks kdbx kdb psafe3 core hprof dmp heapsnapshot".split())
 _ARCHIVES: Final = re.compile(rb".*\.(?:tar|tgz|tar\.gz|zip|gz)\Z", re.DOTALL)
@@ -183,9 +188,11 @@ def choose(path: bytes, size: int, *, max_size: int = MAX_SIZE) -> Choice | None
         if place is Place.OWN and size <= ARCHIVE_SIZE:
             return Choice(risk=Risk.ARCHIVE, care=Care.SPECIFIC if is_quiet else Care.ALL, is_archive=True)
         return None
-    if size > max_size or extension in _SKIPPED or name in _LOCKS or _VENDORED.match(name):
+    is_bundle = max_size < size <= BUNDLE_FACTOR * max_size and extension in _BUNDLES and place is Place.OWN
+    if (size > max_size and not is_bundle) or extension in _SKIPPED or name in _LOCKS or _VENDORED.match(name):
         return None
-    return _choose_by_kind(name, extension, place, is_quiet=is_quiet or _QUIET_NAMES.fullmatch(name) is not None)
+    is_quiet = is_quiet or is_bundle or _QUIET_NAMES.fullmatch(name) is not None
+    return _choose_by_kind(name, extension, place, is_quiet=is_quiet)
 
 
 def place_of(path: bytes) -> Place:

@@ -61,7 +61,7 @@ class Answering:
             yield answer
 
     def _is_asked(self, row: ImageRow) -> bool:
-        if not (self.corpus.references or self.corpus.registries):
+        if self.corpus.is_empty:
             return True
         return bool(_names_of(row) & set(self.corpus.references)) or any(
             _names(wish, row) for wish in self.corpus.registries

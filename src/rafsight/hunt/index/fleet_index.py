@@ -9,25 +9,23 @@ from typing import BinaryIO, Final
 
 from rafsight.access.options import Options
 from rafsight.base.errors import CallerError, ExitStatus
-from rafsight.base.events import Listener, silent
+from rafsight.base.events import Listener, Noticed, silent
+from rafsight.hunt.calling import JOBS, Manner
 from rafsight.hunt.cluster import Cluster
-from rafsight.hunt.corpus import Corpus, RegistryWish, check_hosts, read_list, whole_path
+from rafsight.hunt.corpus import Corpus, NoImages, RegistryWish, check_hosts, read_list, whole_path
 from rafsight.hunt.index.answering import Answering
 from rafsight.hunt.index.compacting import KEEP_GONE, Compaction, compact
 from rafsight.hunt.index.duck import open_duck
 from rafsight.hunt.index.generations import read_newest
-from rafsight.hunt.index.hands import Desk, Manner, call_hands
+from rafsight.hunt.index.hands import Desk, call_hands
 from rafsight.hunt.index.manifest import Manifest
 from rafsight.hunt.index.places import find_place
 from rafsight.hunt.index.reading import QueryResult, open_index
 from rafsight.hunt.index.snapshot import NoSuchIndex, Shelf, read_snapshot
-from rafsight.hunt.index.updating import IndexExists, Update
+from rafsight.hunt.index.updating import IndexExists, Update, join
 from rafsight.hunt.question import PackageQuestion, make_question, read_file_question
 from rafsight.reports.hunting import HuntAnswer, HuntFailure, HuntTally
 from rafsight.reports.indexing import IndexStatus, UpdateResult
-
-JOBS: Final = 8
-"""Images at the same time."""
 
 
 class NotInIndex(CallerError):
@@ -111,11 +109,10 @@ class FleetIndex:
             result.
         Cost: a request for each name, one for each distinct bootstrap; a plain image costs its layers.
         """
-        from rafsight.hunt.hunts import NoImages  # late: it knows all that hunts do
-
-        if not (self._references or self._registries):
+        if self._corpus.is_empty:
             raise NoImages
-        return self._update(None, self._corpus, self._manner(jobs=jobs, rate=rate, all_platforms=all_platforms))
+        manner = self._manner(jobs=jobs, rate=rate)
+        return self._update(manner, None, self._corpus, all_platforms=all_platforms)
 
     def update(self, *, jobs: int = JOBS, rate: float | None = None, verify: bool = False) -> UpdateResult:
         """Bring the index up to date: with the images that were named, else with all that it was built of.
@@ -128,9 +125,9 @@ class FleetIndex:
         Cost: a request for each name; one for each bootstrap that the index does not have.
         """
         manifest = self._newest()
-        named = self._corpus if self._references or self._registries else manifest.corpus
-        manner = self._manner(jobs=jobs, rate=rate, all_platforms=manifest.all_platforms, verify=verify)
-        return self._update(manifest, named, manner)
+        named = manifest.corpus if self._corpus.is_empty else self._corpus
+        manner = self._manner(jobs=jobs, rate=rate)
+        return self._update(manner, manifest, named, all_platforms=manifest.all_platforms, verify=verify)
 
     def compact(self, *, keep_gone: int = KEEP_GONE) -> Manifest | None:
         """Put all trees into few parts, and forget images that are gone for long.
@@ -237,15 +234,27 @@ class FleetIndex:
             raise NoSuchIndex(place=self._place.name)
         return manifest
 
-    def _update(self, manifest: Manifest | None, corpus: Corpus, manner: Manner) -> UpdateResult:
+    def _update(
+        self,
+        manner: Manner,
+        manifest: Manifest | None,
+        corpus: Corpus,
+        *,
+        all_platforms: bool,
+        verify: bool = False,
+    ) -> UpdateResult:
         check_hosts(corpus, self._options)
         if manifest is None and read_newest(self._place) is not None:
             raise IndexExists(place=self._place.name)
-        with self._desk() as desk, call_hands(manner, desk) as hands:
+        with self._desk() as desk, call_hands(manner, desk, all_platforms=all_platforms) as hands:
             before = None
             if manifest is not None:
-                before = read_snapshot(self._place, desk.shelf, desk.connection, manifest, entries=manner.verify)
-            update = Update(desk=desk, hands=hands, corpus=corpus, all_platforms=manner.all_platforms, before=before)
+                before = read_snapshot(self._place, desk.shelf, desk.connection, manifest, entries=verify, mends=verify)
+                if before.are_images_lost:
+                    what = "the table of images was damaged: all are looked up again, those that had gone are forgotten"
+                    self._listener(Noticed(message=f"the index at {self._place.name}: {what}"))
+                    corpus = join(manifest.corpus, corpus)
+            update = Update(desk=desk, hands=hands, corpus=corpus, all_platforms=all_platforms, before=before)
             result = update.run()
         compacted = self._compact(Compaction(only_small=True))
         return replace(result, size=compacted.size) if compacted else result
@@ -256,16 +265,8 @@ class FleetIndex:
             shelf = Shelf(self._place, self._options.cache_dir, Path(scratch))
             yield Desk(place=self._place, url=self._url, shelf=shelf, connection=connection, scratch=Path(scratch))
 
-    def _manner(self, *, jobs: int, rate: float | None, all_platforms: bool, verify: bool = False) -> Manner:
-        return Manner(
-            options=self._options,
-            listener=self._listener,
-            cluster=self._cluster,
-            jobs=jobs,
-            rate=rate,
-            all_platforms=all_platforms,
-            verify=verify,
-        )
+    def _manner(self, *, jobs: int, rate: float | None) -> Manner:
+        return Manner(options=self._options, listener=self._listener, cluster=self._cluster, jobs=jobs, rate=rate)
 
     def _compact(self, how: Compaction) -> Manifest | None:
         with self._desk() as desk:

@@ -4,44 +4,27 @@ This module alone decides what they are given.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from rafsight.access.fetch import threads
 from rafsight.access.fleet import Fleet
-from rafsight.access.options import Options
-from rafsight.access.pace import Pace
-from rafsight.base.events import Listener
-from rafsight.hunt.cluster import Cluster
+from rafsight.hunt.calling import Manner, call_crew
 from rafsight.hunt.index.making import DistantParts, IndexTerms, LocalParts, Parts
 from rafsight.hunt.index.places import IndexPlace
 from rafsight.hunt.index.snapshot import Shelf
 from rafsight.hunt.index.taking import Taker
 from rafsight.hunt.spreading import Threads
-from rafsight.hunt.work import Crew, LocalCrew
+from rafsight.hunt.work import Crew
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from rafsight.hunt.distant_crew import DistantCrew
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How an index is brought up to date."""
-
-    options: Options
-    listener: Listener
-    cluster: Cluster | None
-    """None: in this process."""
-    jobs: int
-    """Images at the same time; in each worker process of a cluster."""
-    rate: float | None
-    """[requests/s] that one host is asked at most."""
-    all_platforms: bool
-    """Take every image of an index."""
-    verify: bool = False
-    """Look into every table."""
+_AHEAD = 2
+"""File tables, which are large, beside those that the threads are at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,45 +54,28 @@ class Hands:
 
 
 @contextmanager
-def call_hands(manner: Manner, desk: Desk) -> Iterator[Hands]:
+def call_hands(manner: Manner, desk: Desk, *, all_platforms: bool) -> Iterator[Hands]:
     """Call those together who do the work.
 
+    Args:
+        manner: how it is done.
+        desk: where.
+        all_platforms: take every image of an index.
     Raises: NoDask, ClusterUnreachable, OtherRelease, ClusterLost.
     """
-    options = replace(manner.options, connections=max(manner.options.connections, 2 * manner.jobs))
-    with ExitStack() as stack:
-        fetching = stack.enter_context(threads(options.connections, name="rafsight-fetch"))
-        fleet = Fleet(options, pool=fetching, pace=None if manner.rate is None else Pace(manner.rate))
-        stack.callback(fleet.close)
-        working = stack.enter_context(threads(manner.jobs, name="rafsight-index"))
-        lists = Threads(pool=working, ahead=manner.jobs + 2, listener=manner.listener)
-        crew: Crew
-        parts: Parts
-        if manner.cluster is not None:
-            crew, parts = _call_workers(stack, manner.cluster, manner, desk, fleet)
-        else:
-            crew = LocalCrew(tradesman=Taker(fleet=fleet, all_platforms=manner.all_platforms), threads=lists)
-            parts = LocalParts(place=desk.place, connection=desk.connection, scratch=desk.scratch, crew=crew)
-        yield Hands(fleet=fleet, lists=lists, crew=crew, parts=parts)
-
-
-def _call_workers(
-    stack: ExitStack, cluster: Cluster, manner: Manner, desk: Desk, fleet: Fleet
-) -> tuple[Crew, DistantParts]:
-    from rafsight.hunt.distant_crew import muster  # late: nobody else needs it
-
     near = desk.place.path("x")  # no file is asked for
     url = desk.url if near is None else str(near.parent.absolute())
-    crew = stack.enter_context(
-        muster(
-            cluster,
-            "index",
-            IndexTerms(url=url, all_platforms=manner.all_platforms),
-            options=manner.options,
-            jobs=manner.jobs,
-            rate=manner.rate,
-            fleet=fleet,
-            listener=manner.listener,
-        )
-    )
-    return crew, DistantParts(place=desk.place, shelf=desk.shelf, crew=crew)
+    terms = IndexTerms(url=url, all_platforms=all_platforms)
+    manner = replace(manner, ahead=manner.jobs + _AHEAD)
+    with call_crew(
+        manner,
+        "index",
+        terms,
+        lambda site: nullcontext(Taker(fleet=site.fleet, all_platforms=all_platforms)),
+    ) as called:
+        parts: Parts
+        if manner.cluster is not None:
+            parts = DistantParts(place=desk.place, shelf=desk.shelf, crew=cast("DistantCrew", called.crew))
+        else:
+            parts = LocalParts(place=desk.place, connection=desk.connection, scratch=desk.scratch, crew=called.crew)
+        yield Hands(fleet=called.fleet, lists=called.lists, crew=called.crew, parts=parts)

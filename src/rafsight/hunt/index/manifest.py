@@ -33,7 +33,7 @@ class DamagedIndex(ImageFault):
 
     code = "damaged-index"
     template = "the index at {place} is damaged: {what}"
-    remedy = "Take it from a copy, or build it anew under another name: rafsight index build --index URL ..."
+    remedy = "`rafsight index update --verify` makes tables again; for all else take a copy or build it anew elsewhere."
 
 
 class NewerIndex(ImageFault):

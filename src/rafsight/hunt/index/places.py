@@ -27,7 +27,7 @@ class NoFsspec(HostLimit):
 
     code = "no-fsspec"
     template = "{url} cannot be reached without the Python package fsspec"
-    remedy = "Install it: pip install 'rafsight[fsspec]', and what fsspec wants for this kind of URL, such as s3fs."
+    remedy = "Install it: pip install 'rafsight[fleet]', and what fsspec wants for this kind of URL, such as s3fs."
 
 
 class UnknownIndexUrl(CallerError):

@@ -138,6 +138,8 @@ class Snapshot:
     trees: list[tuple[TreeRow, ...] | None]
     """Of each part; None for a part that is lost."""
     lost: tuple[LostPart, ...]
+    are_images_lost: bool = False
+    """The table of images is damaged, and none of them is known: of an index that is being mended."""
 
     @property
     def known_trees(self) -> set[str]:
@@ -151,7 +153,13 @@ class Snapshot:
 
 
 def read_snapshot(
-    place: IndexPlace, shelf: Shelf, connection: "DuckDBPyConnection", manifest: Manifest, *, entries: bool
+    place: IndexPlace,
+    shelf: Shelf,
+    connection: "DuckDBPyConnection",
+    manifest: Manifest,
+    *,
+    entries: bool,
+    mends: bool = False,
 ) -> Snapshot:
     """Read the images and trees of a generation.
 
@@ -161,10 +169,16 @@ def read_snapshot(
         connection: reads them.
         manifest: of the generation.
         entries: whether the entries will be read, too: a part without them is lost then.
+        mends: do without images that cannot be read.
     Raises: DamagedIndex: there are no images; IndexUnreachable.
     Cost: all tables that are needed are fetched, if they are not at hand.
     """
-    images = guarded(place, lambda: read_images(connection, shelf.get(manifest.images)))
+    images: list[ImageRow] | None = None
+    try:
+        images = guarded(place, lambda: read_images(connection, shelf.get(manifest.images)))
+    except DamagedIndex:
+        if not mends:
+            raise
     trees: list[tuple[TreeRow, ...] | None] = []
     lost: list[LostPart] = []
     for part in manifest.parts:
@@ -175,7 +189,9 @@ def read_snapshot(
             trees.append(None)
         else:
             trees.append(rows)
-    return Snapshot(manifest=manifest, images=images, trees=trees, lost=tuple(lost))
+    return Snapshot(
+        manifest=manifest, images=images or [], trees=trees, lost=tuple(lost), are_images_lost=images is None
+    )
 
 
 def open_newest(place: IndexPlace, shelf: Shelf, connection: "DuckDBPyConnection", *, entries: bool) -> Snapshot:

@@ -144,7 +144,7 @@ class Update:
             trees = {row.tree for one in parts for row in self._trees_of(one)}
             rows = apply_changes(before, changes, trees)
             self._gone = sum(bool(row.gone_at) for row in rows) - sum(bool(row.gone_at) for row in before)
-            corpus = _joined(newest.corpus if newest else Corpus(), self.corpus)
+            corpus = join(newest.corpus if newest else Corpus(), self.corpus)
             if newest and rows == before and tuple(parts) == newest.parts and corpus == newest.corpus:
                 return None
             for name in useless:
@@ -166,7 +166,11 @@ class Update:
         return self._manifest
 
     def _images(self, newest: Manifest | None) -> list[ImageRow]:
-        return read_images(self.desk.connection, self.desk.shelf.get(newest.images)) if newest else []
+        before = self.before
+        is_lost = before is not None and before.are_images_lost
+        if newest is None or (before is not None and is_lost and newest.images == before.manifest.images):
+            return []
+        return read_images(self.desk.connection, self.desk.shelf.get(newest.images))
 
     def _trees_of(self, part: StoredPart) -> tuple[TreeRow, ...]:
         """Return the trees of a part; one that cannot be read has none."""
@@ -224,8 +228,8 @@ def _failed_row(reference: str, fault: Fault) -> ImageRow:
     )
 
 
-def _joined(stored: Corpus, looked_at: Corpus) -> Corpus:
-    """Add what was looked at to what an index looks at."""
+def join(stored: Corpus, looked_at: Corpus) -> Corpus:
+    """Add what is looked at to what an index looks at."""
     return Corpus(
         references=tuple(dict.fromkeys((*stored.references, *looked_at.references))),
         registries=tuple(dict.fromkeys((*stored.registries, *looked_at.registries))),

@@ -129,14 +129,13 @@ SELECT part, "group",
     CASE WHEN mode & 61440 IN (8192, 24576) THEN (rdev & 255) | ((rdev >> 12) & 1048320) END AS device_minor
 FROM stored
 """  # noqa: S608 - of our own constants
+# spans are unfolded before they meet entries: the other way round, all paths of all images are made before any filter
 _FILES_VIEW: Final = """
 CREATE VIEW files AS
-SELECT i.reference, i.repository, i.tag, i.digest, i.platform, e.* EXCLUDE (part, "group", tree_number)
-FROM (
-    SELECT e.*, unnest(generate_series(s.first, s.last)) AS tree_number
-    FROM entries e JOIN spans s ON s.part = e.part AND s."group" = e."group"
-) e
-JOIN trees t ON t.number = e.tree_number
+SELECT i.reference, i.repository, i.tag, i.digest, i.platform, e.* EXCLUDE (part, "group")
+FROM (SELECT part, "group", unnest(generate_series(first, last)) AS number FROM spans) m
+JOIN trees t ON t.number = m.number
 JOIN images i ON i.tree = t.tree
+JOIN entries e ON e.part = m.part AND e."group" = m."group"
 WHERE i.gone_at IS NULL
 """

@@ -27,14 +27,11 @@ _CORPUS_OPTIONS: Final = (
     _corpus("--repos", metavar="GLOB", default="**", help="Of the registry only these repositories: 'team/**'."),
     _corpus("--tags", metavar="GLOB", default="**", help="Of each repository only these tags: 'v1.*'."),
 )
-_PACE_OPTIONS: Final = (
-    click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Images at the same time."),
-    click.option(
-        "--rate",
-        type=click.FloatRange(min=0.01, max=100_000),
-        metavar="N",
-        help="Requests a second to one host at most.",
-    ),
+_RATE_OPTION: Final = click.option(
+    "--rate",
+    type=click.FloatRange(min=0.01, max=100_000),
+    metavar="N",
+    help="Requests a second to one host at most.",
 )
 
 
@@ -48,6 +45,14 @@ class CorpusChoice:
     repos: str
     tags: str
 
+    def check(self) -> None:
+        """Refuse options that would be ignored.
+
+        Raises: click.UsageError.
+        """
+        if not self.registries and (self.repos, self.tags) != ("**", "**"):
+            raise click.UsageError("--repos and --tags need --registry.")
+
     def name_to(self, asked: "Hunts | FleetIndex", options: "Options") -> None:
         """Name them to whoever asks them.
 
@@ -55,8 +60,7 @@ class CorpusChoice:
         """
         if "-" in self.lists and options.password:
             raise click.UsageError("--images - and --password-stdin both want standard input.")
-        if not self.registries and (self.repos, self.tags) != ("**", "**"):
-            raise click.UsageError("--repos and --tags need --registry.")
+        self.check()
         asked.add(*self.references)
         for name in self.lists:
             _add_list(asked, name)
@@ -85,7 +89,24 @@ def corpus_options(function: Function) -> Function:
 
 def pace_options(function: Function) -> Function:
     """Add the options that say how many images are asked at a time, and how often."""
-    return _decorated(function, _PACE_OPTIONS)
+    return _decorated(function, (jobs_option(), _RATE_OPTION))
+
+
+def jobs_option(section: str = "Options") -> Callable[[Function], Function]:
+    """Return the option that says how many images are asked at a time.
+
+    Args:
+        section: of the help.
+    """
+    return click.option(
+        "--jobs",
+        cls=SectionOption,
+        section=section,
+        type=click.IntRange(1, 256),
+        default=8,
+        show_default=True,
+        help="Images at the same time.",
+    )
 
 
 def _add_list(asked: "Hunts | FleetIndex", name: str) -> None:

@@ -104,7 +104,7 @@ class Size(click.ParamType[int]):
             size: int | None = int(value, 0)
         except ValueError:
             size = parse_size(value)
-        if size is None:
+        if size is None or size < 0:
             self.fail(f"{value!r} is no number of bytes, such as 1MiB or 0x100000.", param, ctx)
         return size
 

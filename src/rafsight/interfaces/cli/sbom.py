@@ -11,6 +11,7 @@ from rafsight.base.errors import ExitStatus
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import cache_options, registry_options, with_ui
 from rafsight.interfaces.cli.scan import creation_date
+from rafsight.interfaces.cli.scan_bill import check_bill
 from rafsight.interfaces.cli.scan_output import open_outputs, parse_outputs, write_reports
 from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports.formats import FORMATS
@@ -29,9 +30,7 @@ _BILLS = tuple(form.name for form in FORMATS if form.is_bill)
     "--format",
     "output_format",
     type=click.Choice(_BILLS),
-    default=_BILLS[0],
-    show_default=True,
-    help="CycloneDX 1.6 or SPDX 2.3, in JSON.",
+    help=f"CycloneDX 1.6 or SPDX 2.3, in JSON.  [default: {_BILLS[0]}]",
 )
 @click.option(
     "-o",
@@ -39,8 +38,9 @@ _BILLS = tuple(form.name for form in FORMATS if form.is_bill)
     "outputs",
     multiple=True,
     metavar="[FORMAT=]FILE",
-    help="Write to a file, all or nothing; - is standard output. With FORMAT= one more; may be repeated.",
+    help="Write to a file, all or nothing; - is standard output. With FORMAT= more of them; may be repeated.",
 )
+@click.option("--declared", is_flag=True, help="Read lock files, too: what a build was meant to have.")
 @click.option(
     "--allow-incomplete",
     is_flag=True,
@@ -52,8 +52,9 @@ _BILLS = tuple(form.name for form in FORMATS if form.is_bill)
 def sbom(
     reference: str,
     *,
-    output_format: str,
+    output_format: str | None,
     outputs: tuple[str, ...],
+    declared: bool,
     allow_incomplete: bool,
     options: "Options",
     ui: Ui,
@@ -71,9 +72,12 @@ def sbom(
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     created = creation_date(os.environ.get("SOURCE_DATE_EPOCH"))
-    destinations = parse_outputs(outputs, output_format)
+    check_bill(reference, click.get_current_context())
+    destinations = parse_outputs(outputs, output_format, formats=_BILLS)
     with open_outputs(destinations) as places:
-        report = rafsight.scan_reference(reference, database=None, options=options, listener=ui.listener)
+        report = rafsight.scan_reference(
+            reference, database=None, declared=declared, options=options, listener=ui.listener
+        )
         report = replace(report, scanners=())  # no vulnerabilities are missing: nobody asked for them
         ui.begin_output()
         write_reports(report, places, created=created or report.started, list_all=True, show_suppressed=False)

@@ -6,7 +6,7 @@ This module alone decides in which order a scan goes; `scan_policy` decides its 
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,23 +14,17 @@ import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import EXISTING_FILE, Size, cache_options, registry_options, with_ui
+from rafsight.interfaces.cli.scan_bill import check_bill
 from rafsight.interfaces.cli.scan_engine import EngineChoice, check_choice, engine_options, scan_by_engine, write_raw
+from rafsight.interfaces.cli.scan_judging import Judging
+from rafsight.interfaces.cli.scan_many import ManyChoice, many_options, scan_many
 from rafsight.interfaces.cli.scan_output import open_outputs, output_options, parse_outputs, write_reports
-from rafsight.interfaces.cli.scan_policy import (
-    PolicyChoice,
-    check_after,
-    check_before,
-    exit_status_of,
-    explain_status,
-    policy_options,
-)
-from rafsight.interfaces.cli.scan_suppression import Suppression, apply_rules, read_rules, suppression_options
+from rafsight.interfaces.cli.scan_policy import PolicyChoice, check_before, explain_status, policy_options
+from rafsight.interfaces.cli.scan_suppression import Suppression, read_rules, suppression_options
 from rafsight.interfaces.cli.terminal import Terminal
 from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports import formats
 from rafsight.reports.document import ScanReport
-from rafsight.reports.policy import ask_policies
-from rafsight.reports.selection import filter_findings
 from rafsight.reports.severities import parse_severities
 from rafsight.reports.terms import Terms
 
@@ -53,7 +47,7 @@ class MalformedEpoch(CallerError):
 
 
 @click.command("scan", cls=SectionedCommand, short_help="Find known vulnerabilities in an image.")
-@click.argument("reference", metavar="REF")
+@many_options
 @output_options
 @click.option(
     "--scanners",
@@ -117,8 +111,8 @@ class MalformedEpoch(CallerError):
 @cache_options
 @with_ui
 def scan(
-    reference: str,
     *,
+    many: ManyChoice,
     output_format: str,
     outputs: tuple[str, ...],
     scanners: str,
@@ -143,54 +137,78 @@ def scan(
     Only the bytes that answer this are fetched. What was not looked at is listed in the report and makes the exit
     status 3, so that it never passes for clean.
 
+    Of many images (several REFs, --images, --registry, --dask) there is a line for each, as it is done; --reports DIR
+    keeps their reports.
+
     \b
     Exit status:
       0   done, whatever was found
       N   something was found, with --exit-code N
       1   --fail-on says so (N with --exit-code N)
       3   something was not looked at; --allow-incomplete makes it 0,
-          unless bytes could not be had or did not verify
+          unless bytes could not be had or did not verify; one of many
+          images could not be scanned
       4   no package was found; --allow-incomplete makes it 0
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     wanted = parse_severities(severities)
     created = creation_date(os.environ.get("SOURCE_DATE_EPOCH"))
     destinations = parse_outputs(outputs, output_format)
-    if engine is not None:
+    reference = many.only
+    check_bill(reference, click.get_current_context())
+    if engine is not None and reference is not None:
         check_choice(engine, click.get_current_context())
         if engine.raw:
             if len(destinations) > 1:
                 raise click.UsageError("--output FORMAT=FILE does not go with --raw.")
             target = destinations[0].path
             return write_raw(reference, engine, target, allow_incomplete=allow_incomplete, options=options, ui=ui)
-    rules = read_rules(suppression)
-    known = None if engine is not None else database or ui.default_database
     looked_for = tuple(dict.fromkeys(part.strip() for part in scanners.split(",") if part.strip()))
-    check_before(policy, scanners=looked_for, database=known if "vuln" in looked_for else None)
+    look: dict[str, Any] = {
+        "database": database or ui.default_database,
+        "scanners": looked_for,
+        "declared": declared,
+        "config": config,
+        "secret_budget": secret_budget,
+    }
+    judging = Judging(
+        rules=read_rules(suppression),
+        severities=wanted,
+        ignore_unfixed=ignore_unfixed,
+        show_unimportant=show_unimportant,
+        policy=policy,
+        exit_code=exit_code,
+        allow_incomplete=allow_incomplete,
+        created=created,
+    )
+    known = None if engine is not None or "vuln" not in looked_for else database or ui.default_database
+    check_before(policy, scanners=looked_for, database=known)
+    if reference is None:
+        return scan_many(
+            many,
+            judging,
+            look=look,
+            output_format=output_format,
+            list_all=list_all,
+            show_suppressed=suppression.is_shown,
+            options=options,
+            ui=ui,
+        )
     with open_outputs(destinations) as places:
         if engine is not None:
             report = scan_by_engine(reference, engine, options=options, ui=ui)
         else:
-            report = rafsight.scan_reference(
-                reference,
-                database=database or ui.default_database,
-                scanners=looked_for,
-                declared=declared,
-                config=config,
-                secret_budget=secret_budget,
-                options=options,
-                listener=ui.listener,
-            )
-        check_after(policy, report)
-        created = created or report.started
-        report = apply_rules(report, rules, day=created, ui=ui)
-        shown = filter_findings(
-            report, severities=wanted, ignore_unfixed=ignore_unfixed, show_unimportant=show_unimportant
-        )
-        shown = ask_policies(shown, policy.policies)
+            report = rafsight.scan_reference(reference, **look, options=options, listener=ui.listener)
+        shown = judging.shown(report, ui)
         ui.begin_output()
-        write_reports(shown, places, created=created, list_all=list_all, show_suppressed=suppression.is_shown)
-    status = exit_status_of(shown, on_findings=exit_code, allow_incomplete=allow_incomplete)
+        write_reports(
+            shown,
+            places,
+            created=judging.date_of(report),
+            list_all=list_all,
+            show_suppressed=suppression.is_shown,
+        )
+    status = judging.status_of(shown)
     explain_status(shown, status, ui)
     return status
 

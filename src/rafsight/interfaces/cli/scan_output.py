@@ -3,6 +3,7 @@
 This module alone decides what `--output` means, and which place gets which format.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ class Place:
     is_standard: bool
 
 
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*=")
+"""What looks like a format before a file."""
+
 _FORMAT_OPTION: Final = click.option(
     "-f",
     "--format",
@@ -64,22 +68,31 @@ def output_options(function: Function) -> Function:
     return _FORMAT_OPTION(_OUTPUT_OPTION(function))
 
 
-def parse_outputs(values: Sequence[str], output_format: str) -> tuple[Destination, ...]:
+def parse_outputs(
+    values: Sequence[str], output_format: str | None, *, formats: Sequence[str] = NAMES
+) -> tuple[Destination, ...]:
     """Work out what `--output` asks for: the report of `--format` first, then the others in their order.
 
     Args:
         values: `FILE`, at most once, or `FORMAT=FILE`; a file whose name looks like the latter is `./FORMAT=FILE`.
         output_format: of the report without a format of its own; it goes to standard output if no file is named for it.
-    Raises: click.UsageError: two reports want the same place.
+            None: the first of `formats`, and no such report where others are wanted only.
+        formats: those that there are.
+    Raises: click.UsageError: two reports want the same place, or one a format that there is not.
     """
-    plain = [value for value in values if value.partition("=")[0] not in NAMES or "=" not in value]
+    plain = [value for value in values if not _WORD.match(value)]
     if len(plain) > 1:
         message = f"--output FILE may be given once ({plain[0]}, {plain[1]}); more need --output FORMAT=FILE."
         raise click.UsageError(message)
-    wanted = [Destination(format=output_format, path=_path_of(plain[0]) if plain else None)]
+    wanted = []
+    if output_format or plain or not values:
+        wanted.append(Destination(format=output_format or formats[0], path=_path_of(plain[0]) if plain else None))
     for value in values:
         if value not in plain:
             name, _, place = value.partition("=")
+            if name not in formats:
+                message = f"--output {value}: {name} is none of {', '.join(formats)}; a file of that name is ./{value}"
+                raise click.UsageError(message)
             wanted.append(Destination(format=name, path=_path_of(place)))
     places = ["standard output" if one.path is None else str(one.path) for one in wanted]
     for place in places:

@@ -1,12 +1,14 @@
 """Trivy's ignore file in YAML, `.trivyignore.yaml`.
 
-This module alone knows its members. Licences are passed over: nobody here looks for them.
+This module alone knows its members. Licences are passed over: nobody here looks for them. A member that is unknown, or
+of another shape, is an error: a misspelt `paths` must not mean "everywhere", nor an odd `expired_at` "for ever".
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from rafsight.analysis.extractor import MalformedFile
-from rafsight.analysis.yaml_text import Node, list_in, read_documents, text_at
+from rafsight.analysis.yaml_text import Node, read_documents
 from rafsight.matching.suppression.purls import parse_purl
 from rafsight.matching.suppression.rule import (
     IGNORED,
@@ -23,6 +25,7 @@ from rafsight.matching.suppression.rule import (
 
 _SECTIONS: Final = {"vulnerabilities": VULNERABILITIES, "misconfigurations": MISCONFIGURATIONS, "secrets": SECRETS}
 _KNOWN: Final = frozenset({*_SECTIONS, "licenses"})
+_MEMBERS: Final = frozenset({"id", "paths", "purls", "expired_at", "statement"})
 
 
 def parse_ignore_yaml(content: bytes, name: str) -> tuple[Rule, ...]:
@@ -44,7 +47,9 @@ def parse_ignore_yaml(content: bytes, name: str) -> tuple[Rule, ...]:
         if not isinstance(document, dict) or not _KNOWN.issuperset(document):
             raise MalformedRules(name=name, where="its top", what=f"members other than {', '.join(sorted(_KNOWN))}")
         for section, kind in _SECTIONS.items():
-            entries = list_in(document, section)
+            entries = document.get(section) or []
+            if not isinstance(entries, list):
+                raise MalformedRules(name=name, where=section, what="no list")
             rules += [_rule(entry, kind, name, f"{section}[{number}]") for number, entry in enumerate(entries)]
         if len(rules) > RULE_COUNT:
             raise MalformedRules(name=name, where="its end", what=f"more than {RULE_COUNT} rules")
@@ -52,23 +57,43 @@ def parse_ignore_yaml(content: bytes, name: str) -> tuple[Rule, ...]:
 
 
 def _rule(entry: Node, kind: str, name: str, where: str) -> Rule:
-    identity = text_at(entry, "id")
+    if not isinstance(entry, dict) or not _MEMBERS.issuperset(entry):
+        raise MalformedRules(name=name, where=where, what=f"members other than {', '.join(sorted(_MEMBERS))}")
+    identity = _text(entry, "id", name, where)
     if not identity:
         raise MalformedRules(name=name, where=where, what="an entry without an id")
     targets = []
-    for text in list_in(entry, "purls"):
-        purl = parse_purl(text) if isinstance(text, str) else None
+    for text in _texts(entry, "purls", name, where):
+        purl = parse_purl(text)
         if purl is None:
             raise MalformedRules(name=name, where=where, what=f"'{text}' is no package URL")
         targets.append(Target(package=purl))
-    expires = text_at(entry, "expired_at")
+    expires = _text(entry, "expired_at", name, where)
     return Rule(
         names=frozenset({fold(identity)}),
         kinds=frozenset({kind}),
         status=IGNORED,
-        statement=text_at(entry, "statement"),
+        statement=_text(entry, "statement", name, where),
         source=name,
-        paths=tuple(text for text in list_in(entry, "paths") if isinstance(text, str)),
+        paths=_texts(entry, "paths", name, where),
         targets=tuple(targets),
         expires=day_of(expires, name, where) if expires else None,
     )
+
+
+def _text(entry: Mapping[str, Node], key: str, name: str, where: str) -> str:
+    """Return a member that is a text; empty if it is not there."""
+    value = entry.get(key)
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    raise MalformedRules(name=name, where=where, what=f"'{key}' is no text")
+
+
+def _texts(entry: Mapping[str, Node], key: str, name: str, where: str) -> tuple[str, ...]:
+    """Return a member that is a list of texts; empty if it is not there."""
+    values = entry.get(key)
+    if values is None:
+        return ()
+    if isinstance(values, list) and all(isinstance(value, str) and value.strip() for value in values):
+        return tuple(str(value) for value in values)
+    raise MalformedRules(name=name, where=where, what=f"'{key}' is no list of texts")

@@ -14,6 +14,7 @@ from rafsight.access.counting import Cost
 from rafsight.access.finding import find_image_ahead
 from rafsight.access.options import Options
 from rafsight.access.results.opening import open_results
+from rafsight.access.settings_file import SettingsFile
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.events import Listener, silent
 from rafsight.matching.store import AdvisoryDatabase, open_database
@@ -34,13 +35,22 @@ class NoBill(CallerError):
     exit_status = ExitStatus.NOT_FOUND
 
 
+class BillNamesPackages(CallerError):
+    """Something is looked for in a bill of materials that no bill has."""
+
+    code = "sbom-names-packages"
+    template = "a bill of materials names packages only: {what} cannot be looked for in it"
+    remedy = "Leave --scanners out, or scan the image that it is a bill of."
+    exit_status = ExitStatus.USAGE
+
+
 def scan_reference(
     reference: str,
     *,
     database: Path | None,
     scanners: Sequence[str] = (VULNERABILITIES,),
     declared: bool = False,
-    config: Path | None = None,
+    config: Path | SettingsFile | None = None,
     secret_budget: int = SECRET_BUDGET,
     options: Options | None = None,
     listener: Listener = silent,
@@ -52,12 +62,13 @@ def scan_reference(
         database: the advisory database; None: packages are listed, and nothing is looked up.
         scanners: what is looked for: `vuln`, `secret`, `misconfig`.
         declared: read lock files, too: what a build was meant to have, not what is installed.
-        config: rules and checks of one's own; None looks for `rafsight.yaml` in the working directory.
+        config: rules and checks of one's own, in a file or read already; None looks for `rafsight.yaml` in the working
+            directory.
         secret_budget: [bytes] that the search for secrets fetches at most.
         options: how to reach the image.
         listener: told about long work.
     Raises: NoSuchScanner, NoDatabase, MalformedConfiguration: before anything is fetched; what `open_image` raises;
-        NoBill, MalformedFile.
+        NoBill, BillNamesPackages, MalformedFile.
     Cost: what `open_image` costs, and one plan of reads for each wave of the analysis (two, mostly). With a cache:
         the manifest alone for an image that was scanned before, and only the new files of others.
     """
@@ -69,10 +80,13 @@ def scan_reference(
         secret_budget=secret_budget,
         cache_dir=options.cache_dir,
     )
+    is_bill = reference.startswith(_BILL)
+    if is_bill and set(terms.scanners) != {VULNERABILITIES}:
+        raise BillNamesPackages(what=" and ".join(sorted(set(terms.scanners) - {VULNERABILITIES})))
     if not terms.wants(VULNERABILITIES):
         database = None
     with open_database(database) if database is not None else nullcontext() as advisories:
-        if reference.startswith(_BILL):
+        if is_bill:
             return _scan_bill(reference, advisories, started)
         with (
             open_results(options, listener) as store,
@@ -102,8 +116,9 @@ def _scan_bill(reference: str, advisories: AdvisoryDatabase | None, started: flo
     try:
         bill = read_document(content, os.fsencode(path.name))
     except MalformedFile as error:
-        error.advise(NoBill.remedy)
-        raise
+        named = MalformedFile(what=f"{path}: {error.details['what']}", where=error.details["where"])
+        named.advise(NoBill.remedy)
+        raise named from error
     packages = KnownPackages(inventory=bill.inventory, unread=())
     known = KnownImage(facts=describe_bill(bill, reference), packages=packages)
     return make_report(known, advisories, started, Cost())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rafsight.access.settings_file import SettingsFile
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.units import MiB
 
@@ -32,8 +33,8 @@ class ScanTerms:
     """What is looked for, of SCANNERS."""
     declared: bool = False
     """Read lock files, too: what a build was meant to have, not what is installed."""
-    config: Path | None = None
-    """A configuration file; None looks for `rafsight.yaml` in the working directory."""
+    config: Path | SettingsFile | None = None
+    """A configuration file, or one that was read already; None looks for `rafsight.yaml` in the working directory."""
     secret_budget: int = SECRET_BUDGET
     """[bytes] that the search for secrets fetches at most."""
     cache_dir: Path | None = None
@@ -44,7 +45,7 @@ class ScanTerms:
 
         Raises: NoSuchScanner.
         """
-        for name in self.scanners:
+        for name in self.scanners or ("",):  # a scan that looks for nothing finds nothing, and seems clean
             if name not in SCANNERS:
                 raise NoSuchScanner(name=name)
 

@@ -5,7 +5,7 @@ This module alone decides how backing files look to the kernel: nobody but their
 
 import os
 import stat as st
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,13 +59,22 @@ class _FlatLinks:
 class BlobFiles:
     """Backing files in one directory. Thread-safe."""
 
-    def __init__(self, store: BlobReader, names: Sequence[str], extra: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        store: BlobReader,
+        names: Sequence[str],
+        extra: Mapping[str, bytes] | None = None,
+        *,
+        uncached: Collection[int] = (),
+    ) -> None:
         """Take a store.
 
         Args:
             store: content, by blob.
             names: one for each blob, no two alike.
             extra: small whole files beside them, by name.
+            uncached: blobs of which the kernel shall read what it is asked for, and keep no pages: EROFS keeps its own,
+                so these are copied once less, and not held twice; but nothing is read ahead of many small files.
         """
         extra = extra or {}
         self._store = store
@@ -77,7 +86,7 @@ class BlobFiles:
         assert len(self._rows) == len(encoded) == len(self._sizes), "one name for each file"
         self.records = Records(_flat(encoded), b"".join(encoded), self._describe)
         self.init_flags = InitFlag(0)
-        self._files = StaticFiles(self, has_xattrs=False)
+        self._files = StaticFiles(self, has_xattrs=False, is_cached=lambda row: row - 1 not in uncached)
 
     @property
     def tally(self) -> FuseTally:

@@ -82,7 +82,12 @@ class StaticFiles:
     """The answers for a `Source`. Thread-safe."""
 
     def __init__(
-        self, source: Source, *, has_xattrs: bool, on_first_read: Callable[[int], object] | None = None
+        self,
+        source: Source,
+        *,
+        has_xattrs: bool,
+        on_first_read: Callable[[int], object] | None = None,
+        is_cached: Callable[[int], bool] | None = None,
     ) -> None:
         """Take a source.
 
@@ -90,6 +95,7 @@ class StaticFiles:
             source: what there is.
             has_xattrs: False spares the kernel all questions about extended attributes.
             on_first_read: told of the row of each file when it is read for the first time; must not raise.
+            is_cached: tells whether the kernel shall keep the pages of a row; None: it keeps all.
         """
         self._source = source
         self._records = source.records
@@ -105,6 +111,9 @@ class StaticFiles:
             Opcode.READDIRPLUS: self._readdirplus,
             Opcode.STATFS: self._statfs,
         }
+        self._is_cached = is_cached
+        if is_cached is not None:
+            self._handlers[Opcode.OPEN] = self._open
         if has_xattrs:
             self._handlers |= {Opcode.GETXATTR: self._getxattr, Opcode.LISTXATTR: self._listxattr}
 
@@ -136,6 +145,10 @@ class StaticFiles:
 
     def _getattr(self, row: int, _body: memoryview) -> Answer:
         return (self._records.attributes(row),)
+
+    def _open(self, row: int, _body: memoryview) -> Answer:
+        assert self._is_cached is not None
+        return (wire.OPEN_OUT.pack(0, 0 if self._is_cached(row) else wire.DIRECT_IO, 0),)
 
     def _readlink(self, row: int, _body: memoryview) -> Answer:
         target = self._source.target(row)

@@ -77,6 +77,11 @@ INIT_OUT: Final = Struct("=IIIIHHIIHHI7I")
 """major, minor, max_readahead, flags, max_background, congestion_threshold, max_write, time_gran, max_pages,
 map_alignment, flags2, unused."""
 
+OPEN_OUT: Final = Struct("=QII")
+"""fh, open_flags, backing_id."""
+DIRECT_IO: Final = 1 << 0
+"""FOPEN_DIRECT_IO: reads go past the page cache."""
+
 READ_IN: Final = Struct("=QQIIQII")
 """fh, offset, size, read_flags, lock_owner, flags, padding; READDIRPLUS likewise."""
 GETXATTR_IN: Final = Struct("=II")

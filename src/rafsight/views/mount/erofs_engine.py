@@ -13,6 +13,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from rafsight.base.units import KiB
+from rafsight.image.backing import Backing
 from rafsight.views.fuse.blob_files import BlobFiles
 from rafsight.views.fuse.channel import MountOptions
 from rafsight.views.fuse.server import FuseMount, serve
@@ -24,6 +28,8 @@ from rafsight.views.mount.records import BLOBS, METADATA
 from rafsight.views.mount.supervisor import left_at_the_end
 from rafsight.views.mount.volume import Volume, write_volume
 
+_LARGE: Final = 128 * KiB
+"""[bytes] of a chunk."""
 _NOT_FROM_THIS_FILE: Final = (errno.ENOTBLK, errno.EINVAL)
 """What the kernel says if it cannot read a file of this file system, or does not mount files at all."""
 
@@ -88,9 +94,15 @@ def _mount(plan: Plan, volume: Volume, stack: ExitStack) -> str:
 
 def _serve(plan: Plan, names: Sequence[str], extra: Mapping[str, bytes]) -> AbstractContextManager[FuseMount]:
     """Serve the backing files, and small ones beside them, in the view's folder."""
-    files = BlobFiles(plan.store, names, extra)
+    files = BlobFiles(plan.store, names, extra, uncached=_blobs_of_large_chunks(plan.store.backing))
     options = MountOptions(name=plan.site.source, allow_other=False, default_permissions=False)
     return serve(files, plan.site.folder / BLOBS, options=options, listener=plan.listener)
+
+
+def _blobs_of_large_chunks(backing: Backing) -> frozenset[int]:
+    """Return the blobs whose chunks are as large, on average, as what the kernel reads ahead anyway."""
+    counts = np.diff(backing.first)
+    return frozenset(np.flatnonzero((counts > 0) & (backing.sizes >= _LARGE * counts)).tolist())
 
 
 def _try(metadata: Path, devices: Sequence[Path], directory: Path) -> bool:

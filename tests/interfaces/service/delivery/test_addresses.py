@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rafsight.interfaces.service.delivery.addresses import PRIVATE, embedded, is_permitted, is_public, parse_address
+from rafsight.interfaces.service.delivery.addresses import (
+    PRIVATE,
+    Reach,
+    embedded,
+    is_permitted,
+    is_public,
+    parse_address,
+)
 
 PUBLIC = ("1.1.1.1", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0", "169.253.0.1",
           "223.255.255.255", "192.0.1.0", "2606:4700::1111", "2a00::1", "2001:200::1", "2001:db7::1", "2003::1")  # fmt: skip
@@ -85,3 +92,29 @@ def test_python_agrees_about_what_is_not_global(address):
     if not address.is_global or address.is_multicast or address.is_reserved:
         assert not is_permitted(address, ())
     assert is_permitted(address, (ip_network("0.0.0.0/0"), ip_network("::/0")))
+
+
+REACH = Reach(hosts=("registry.local", "other.local:5000", "[::1]:5000", "10.0.0.9"), networks=("10.1.0.0/16",))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "address", "expected"),
+    [
+        ("storage.example.com", 443, "93.184.216.34", True),
+        ("storage.example.com", 443, "10.1.2.3", True),
+        ("storage.example.com", 443, "10.2.2.3", False),
+        ("storage.example.com", 443, "169.254.169.254", False),
+        ("registry.local", 443, "192.168.0.1", True),
+        ("REGISTRY.local", 80, "127.0.0.1", True),
+        ("registry.local", 443, "169.254.169.254", False),
+        ("other.local", 5000, "192.168.0.1", True),
+        ("other.local", 5001, "192.168.0.1", False),
+        ("::1", 5000, "::1", True),
+        ("::1", 5001, "::1", False),
+        ("10.0.0.9", 8443, "10.0.0.9", True),
+        ("registry.local", 443, "fe80::1%eth0", False),
+        ("registry.local", 443, "nonsense", False),
+    ],
+)
+def test_who_may_have_which_address(host, port, address, expected):
+    assert REACH.permits(host, port, address) is expected

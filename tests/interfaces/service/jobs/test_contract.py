@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 from tests.interfaces.service.orders import LASTING, PASSING, REGISTRY, digest, new_report, order, place
 
-from rafsight.interfaces.service.jobs.contract import MAX_ATTEMPTS, QueueFull, new_id
+from rafsight.interfaces.service.jobs.contract import MAX_ATTEMPTS, MAX_LOST, QueueFull, new_id
 from rafsight.interfaces.service.jobs.model import (
     DeliveryEvent,
     DeliveryKind,
     DeliveryState,
     DeliveryWish,
+    Failure,
     ImageOrder,
     JobState,
     MalformedOrder,
@@ -197,15 +198,27 @@ def test_a_job_whose_worker_is_silent_goes_to_another_and_the_first_is_refused(s
     assert store.counts().reports == 1
 
 
-def test_a_job_that_kills_its_workers_ends(store):
+def test_a_job_that_kills_its_replicas_ends(store):
     accept(store, order(1, wishes=(replace(HOOK, tells_failures=True),)))
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_LOST):
         claimed = claim(store, lease=1)
         time.sleep(0.01)
         store.sweep(retry_in=0)
     job = store.job(claimed.job.id)
     assert (job.state, job.failure.code) == (JobState.FAILED, "worker-lost")
     assert store.claim_delivery(lease=MINUTE).event is DeliveryEvent.FAILED
+
+
+def test_nobody_is_told_that_something_pushed_is_no_image(store):
+    """Whoever asked for it by name is."""
+    hook = replace(HOOK, tells_failures=True)
+    failure = Failure(code="not-an-image", message="a signature")
+    for source, number in (("push", 1), ("api", 2)):
+        accept(store, order(number, source=source, wishes=(hook,)))
+        claimed = claim(store)
+        assert store.fail(claimed.job.id, claimed.ticket, failure, retry_in=None) is JobState.FAILED
+    told = {one.place.digest: one.state for one in store.deliveries(ALL).items}
+    assert told == {digest(1): DeliveryState.DROPPED, digest(2): DeliveryState.DUE}
 
 
 def test_a_job_given_back_is_not_an_attempt(store):

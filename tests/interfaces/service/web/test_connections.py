@@ -16,6 +16,7 @@ from rafsight.interfaces.service.web.metrics import Metrics
 from rafsight.interfaces.service.web.settings import WebLimits
 
 LARGE = b"x" * (16 << 20)
+IMPATIENT = patient_protocol(0.4, 0.4)
 
 
 async def app(scope, receive, send):
@@ -32,11 +33,11 @@ async def app(scope, receive, send):
 
 
 @contextmanager
-def serving(**limits):
+def serving(protocol=IMPATIENT, **limits):
     guard = Guard(app, limits=WebLimits(**limits), metrics=Metrics())
     config = uvicorn.Config(
         guard,
-        http=patient_protocol(0.4, 0.4),
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -53,6 +54,22 @@ def serving(**limits):
         finally:
             server.should_exit = True
             thread.join()
+
+
+def test_small_answers_leave_at_once():
+    """Head and body are two parts: with Nagle's algorithm the second waits 40 ms for the client's word about the first."""
+    seen = []
+
+    class Noticed(patient_protocol(5.0, 5.0)):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            line = transport.get_extra_info("socket")
+            seen.append(line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    with serving(protocol=Noticed) as address, connected(address) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_all(line).endswith(b"ok")
+    assert seen == [1]
 
 
 @pytest.fixture(scope="module")

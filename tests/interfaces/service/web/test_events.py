@@ -161,6 +161,7 @@ class TestDocker:
             push(tag="sha256-" + "c" * 64 + ".sig"),
             push(references=[{"mediaType": "application/vnd.oci.empty.v1+json"}]),
             push(references=[{"mediaType": "application/vnd.cncf.helm.config.v1+json"}]),
+            push(references=[{"mediaType": CONFIG}, {"mediaType": "application/vnd.in-toto+json"}]),
             push(url="http://169.254.169.254/v2/team/app/manifests/x"),
             push(url="http://127.0.0.1:5001/v2/team/app/manifests/x"),
             push(url=1),

@@ -102,6 +102,7 @@ class TestScan:
         assert post(door, request(enabled_capabilities=[])).status_code == 202
         nothing = [{"type": "vulnerability", "produces_mime_types": None, "parameters": None}]
         assert post(door, request(enabled_capabilities=nothing)).status_code == 202
+        assert post(door, request(enabled_capabilities=[{"produces_mime_types": [GENERIC]}])).status_code == 202
 
     def test_a_digest_in_the_place_of_the_tag(self, door):
         answer = post(door, request(artifact__tag=DIGEST))
@@ -111,10 +112,12 @@ class TestScan:
         ("body", "status"),
         [
             ("no object", 400),
-            ({}, 400),
             ({"registry": {"url": 1}, "artifact": {}}, 400),
-            (request(artifact__digest=""), 400),
-            (request(registry__url=""), 400),
+            ({}, 422),
+            ({"registry": {"url": f"http://{REGISTRY}"}, "artifact": {}}, 422),
+            (request(artifact__digest=""), 422),
+            (request(artifact__repository=""), 422),
+            (request(registry__url=""), 422),
             (request(registry__url="ftp://127.0.0.1:5000"), 422),
             (request(registry__url="http://u:p@127.0.0.1:5000"), 422),
             (request(registry__url="http://127.0.0.1:5000/../x"), 422),

@@ -3,14 +3,21 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from rafsight.interfaces.service.web.api_hunts import HuntWish, stream_hunt, task_of
+from rafsight.base.errors import Defect
+from rafsight.interfaces.service.jobs.model import Paging
+from rafsight.interfaces.service.web.api_hunts import HuntAnswer, HuntWish, task_of
 from rafsight.interfaces.service.web.faults import TooBusy
+from rafsight.interfaces.service.web.hunt_process import HuntTask
+from rafsight.interfaces.service.web.hunting import begin_hunt
 from rafsight.interfaces.service.web.settings import RegistrySettings, WebLimits
 from rafsight.testing.registry import PLANTED, Mischief, serve_layout
 
@@ -75,6 +82,14 @@ def test_questions_that_are_none(open_door, body, code):
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
 
 
+def test_registries_are_reached_as_the_settings_say(open_door):
+    door = open_door(registries=RegistrySettings(allow=("127.0.0.1", "127.0.0.2"), plain_http=("127.0.0.1:*",)))
+    door.post("/v1/scans", {"reference": "127.0.0.1:5000/app:v1"})
+    assert door.store.jobs(Paging()).items[0].plain_http is True
+    wish = HuntWish(references=("127.0.0.1:5000/app:v1", "127.0.0.2:5000/app:v1"), paths=("/x",))
+    assert door.run(task_of(door.service, wish)).plain_hosts == ("127.0.0.1:5000",)
+
+
 def test_no_hunts_at_all(open_door):
     door = open_door(registries=LOCAL, limits=WebLimits(hunts=0))
     answer = door.post("/v1/hunts", {"references": ["127.0.0.1:1/a:v1"], **QUESTION})
@@ -97,10 +112,10 @@ def test_a_client_that_goes_away_ends_the_hunt_and_makes_room(open_door):
 
     async def go_away(reference):
         task = await task_of(door.service, HuntWish(references=(reference,), paths=("/usr/**",)))
-        answer = await stream_hunt(door.service, task)
+        answer = HuntAnswer(await begin_hunt(door.service, task))
         assert children()
         with pytest.raises(TooBusy):
-            await stream_hunt(door.service, task)
+            await begin_hunt(door.service, task)
         sent = []
 
         async def receive():
@@ -112,13 +127,13 @@ def test_a_client_that_goes_away_ends_the_hunt_and_makes_room(open_door):
 
         await answer({"type": "http"}, receive, send)
         assert [message["type"] for message in sent] == ["http.response.start"]
-        await (await stream_hunt(door.service, task)).body_iterator.aclose()  # nobody even began to read
+        await (await begin_hunt(door.service, task)).aclose()  # nobody even began to read
 
         async def fail(message):
             raise OSError("gone")
 
         with pytest.raises(BaseExceptionGroup):
-            await (await stream_hunt(door.service, task))({"type": "http"}, receive, fail)
+            await HuntAnswer(await begin_hunt(door.service, task))({"type": "http"}, receive, fail)
 
     with serve_layout(PLANTED, mischief=[Mischief(only="/manifests/", hang=30.0)]) as registry:
         door.run(go_away(registry.reference("v6")))
@@ -140,7 +155,7 @@ def test_a_hunt_that_nobody_reads_ends_all_the_same(open_door):
 
     async def forget(reference):
         task = await task_of(door.service, HuntWish(references=(reference,), paths=("/usr/**",)))
-        kept = await stream_hunt(door.service, task)
+        kept = await begin_hunt(door.service, task)
         until = time.monotonic() + 10
         while door.service.threads.hunts.borrowed_tokens:
             assert time.monotonic() < until
@@ -150,3 +165,21 @@ def test_a_hunt_that_nobody_reads_ends_all_the_same(open_door):
     with serve_layout(PLANTED, mischief=[Mischief(only="/manifests/", hang=30.0)]) as registry:
         door.run(forget(registry.reference("v6")))
     assert children() == []
+
+
+def test_what_nobody_foresaw_is_in_the_log_and_nowhere_else(open_door):
+    task = HuntTask(references=["127.0.0.1:1/a:v1"], question={"no_such_argument": 1}, request="r1")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "rafsight.interfaces.service.web.hunt_process"],
+        input=msgspec.json.encode(task),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    line = json.loads(done.stderr)
+    assert line["request"] == "r1"
+    assert "no_such_argument" in line["trace"]
+    door = open_door(registries=LOCAL)
+    with pytest.raises(Defect, match="ended before it began"):
+        door.run(begin_hunt(door.service, task))
+    assert door.service.threads.hunts.borrowed_tokens == 0

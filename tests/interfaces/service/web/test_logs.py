@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -71,3 +73,15 @@ def test_an_exception_has_its_place(lines):
     assert line["level"] == "error"
     assert "test_logs.py" in line["trace"]
     assert "\n" not in line["trace"]
+
+
+def test_what_python_writes_by_itself_is_a_line_too():
+    code = (
+        "import threading, warnings; from rafsight.interfaces.service.web.logs import catch_strays, configure\n"
+        "configure(); catch_strays(); warnings.warn('look out', stacklevel=1)\n"
+        "thread = threading.Thread(target=lambda: 1 / 0, name='of-ours'); thread.start(); thread.join()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    warned, ended = [json.loads(line) for line in done.stderr.splitlines()]
+    assert "look out" in warned["message"]
+    assert (ended["thread"], "ZeroDivisionError" in ended["trace"]) == ("of-ours", True)

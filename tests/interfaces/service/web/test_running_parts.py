@@ -13,7 +13,7 @@ import pytest
 import urllib3
 from tests.access.registry.certificates import make_pair
 from tests.access.registry.conftest import PROGRAM, push_layout, run_registry
-from tests.access.registry.helpers import planted_manifest
+from tests.access.registry.helpers import planted_blob, planted_manifest
 from tests.interfaces.service.web.running_service import (
     command_line,
     files_with,
@@ -22,20 +22,23 @@ from tests.interfaces.service.web.running_service import (
 )
 
 import rafsight
-from rafsight.testing.registry import PLANTED, serve_layout
+from rafsight.testing.registry import PLANTED, Mischief, serve_layout
 
 SECRET = "a shared secret of sixteen"
+INDEX = {"Accept": "application/vnd.oci.image.index.v1+json"}
 
 
 @pytest.mark.registry
 def test_what_is_pushed_to_a_real_registry_is_scanned(tmp_path):
+    """And its report is put beside it there, which the registry tells of, too: that is no image, and not scanned."""
     if PROGRAM is None:
         pytest.skip("docker-registry is not installed")
     events = {"registry-secret": SECRET, "harbor-secret": SECRET}
-    rules = [{"repository": "app", "tag": "v6"}, {"scan": False}]
-    with running(tmp_path, registries={"allow": ["127.0.0.1"]}, events=events, rules=rules) as service:
+    rules = [{"repository": "app", "tag": "v5", "scan": False}, {"deliver": ["beside"]}]
+    more = {"rules": rules, "targets": {"beside": {"referrer": "sarif"}}}
+    with running(tmp_path, registries={"allow": ["127.0.0.1"]}, events=events, **more) as service:
         notifications = (
-            "notifications:\n  endpoints:\n"
+            "notifications:\n  events: {includereferences: true}\n  endpoints:\n"
             f"    - {{name: rafsight, url: '{service.url}/events/registry', timeout: 5s, threshold: 3, backoff: 1s,\n"
             f"       headers: {{Authorization: ['Bearer {SECRET}']}}}}\n"
         )
@@ -48,19 +51,47 @@ def test_what_is_pushed_to_a_real_registry_is_scanned(tmp_path):
             report = service.wait_for(lambda: known(service, digest))
             assert report["image"]["reference"] == f"{host}/app@{digest}"
             assert report["summary"]["worst"] == "critical"
-            assert service.client.get("/v1/jobs").json()["total"] == 1  # v5 has no rule
+            service.wait_for(lambda: service.client.get("/v1/deliveries?state=done").json()["total"])
+            listing = rafsight.Attachments().listed(f"{host}/app:v6")
+            assert [one.artifact_type for one in listing.artifacts] == ["application/sarif+json"]
+            fallback = httpx.get(f"http://{host}/v2/app/manifests/{digest.replace(':', '-')}", headers=INDEX)
+            assert fallback.status_code == 200, "this registry has no API for referrers"
+            push_tag(pool, f"http://{host}/v2/app", "later", digest)  # its event comes after those of the artifact
+            service.wait_for(lambda: service.client.get("/v1/images?search=:later").json()["total"])
+            jobs = service.client.get("/v1/jobs").json()["items"]
+            assert [job["image"]["reference"] for job in jobs] == [f"{host}/app@{digest}"]
             metrics = service.client.get("/metrics").text
             assert 'rafsight_events_total{kind="registry",outcome="no-rule"} 1\n' in metrics
-            assert 'rafsight_events_total{kind="registry",outcome="ignored"}' in metrics  # its blobs
     assert {path.suffix for path in files_with(tmp_path, SECRET)} == {
         ".yaml",
         ".yml",
     }  # of the service, of the registry
 
 
+def push_tag(pool, base, tag, digest):
+    content = planted_blob(digest)
+    headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
+    assert pool.request("PUT", f"{base}/manifests/{tag}", body=content, headers=headers).status == 201
+
+
 def known(service, digest):
     answer = service.client.get(f"/v1/images/{digest}")
     return answer.json() if answer.status_code == 200 else None
+
+
+def test_a_registry_cannot_lead_the_service_to_where_it_may_not_go(tmp_path):
+    """What is on the list sends us to another address of this machine; nothing is asked there, unless that is listed."""
+    with (
+        serve_layout(PLANTED) as inside,
+        serve_layout(PLANTED, mischief=[Mischief(only="/blobs/", redirect_to=inside.url)]) as registry,
+    ):
+        with running(tmp_path, registries={"allow": [registry.host]}) as service:
+            scan = service.ended(service.scan(registry.reference("v6")))
+            assert (scan["state"], scan["failure"]["code"]) == ("failed", "registry-forbidden")
+            assert inside.log == ()
+        with running(tmp_path, registries={"allow": [registry.host, inside.host]}) as service:
+            assert service.ended(service.scan(registry.reference("v6")))["state"] == "done"
+            assert inside.log
 
 
 def test_the_presenting_registry_is_part_of_it_if_it_is_wanted(tmp_path):

@@ -37,7 +37,7 @@ news: [chat]
 events: {registry-secret: "env:EVENTS", registry: registry.example.com}
 harbor: {sbom: false, bearer: true, fail-incomplete: true, fresh-for: 1h}
 twin: {index: false, tag-suffix: -nydus}
-scan: {time: 5m, memory: 2GiB, retry-in: 30s, secret-budget: 10MB, config: rafsight.yaml}
+scan: {time: 5m, memory: 2GiB, retry-in: 30s, lease: 2m, secret-budget: 10MB, config: rafsight.yaml}
 keep: {reports: 30d, size: 10GiB, requests: 12h}
 limits: {queue: 50, body: 64KiB, hunts: 1}
 present: {upstream: registry.example.com, engine: syft}
@@ -74,6 +74,7 @@ def test_everything_said(tmp_path):
     assert settings.scan.timeout == 10
     assert (settings.scan.twins.index, settings.scan.twins.tag_suffix) == (False, "-nydus")
     assert (settings.pool.workers, settings.pool.time_limit, settings.pool.retry_in) == (4, 300, 30_000)
+    assert settings.pool.lease == 120_000
     assert settings.pool.memory_limit == 2 << 30
     assert settings.registries.plain_http == ("registry.inside.example.com:5000",)
     assert settings.rules[0] == Rule(

@@ -223,3 +223,14 @@ def test_a_replica_with_an_older_database_leaves_it_alone(store, tmp_path):
         assert store.head(head.id).database_digest == ""
         matcher.request()
         until(lambda: store.head(head.id).database_digest)
+
+
+def test_replicas_whose_databases_are_equally_old_do_not_take_turns(store, tmp_path):
+    """Each matches once what the other has matched, and then lets it be."""
+    keep(store, 1)
+    with Running(store, database_of(tmp_path / "one", "alpha"), every=0.05) as matcher:
+        until(lambda: store.mark(MATCHED))
+        until(lambda: not matcher.state().is_running)
+        store.set_mark(MATCHED, "sha256:of-the-other-replica")
+        time.sleep(0.3)
+        assert store.mark(MATCHED) == "sha256:of-the-other-replica"

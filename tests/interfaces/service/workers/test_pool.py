@@ -1,5 +1,6 @@
 """The pool with real processes: what answers, dies, hangs, and is not wanted any more."""
 
+import json
 import os
 import signal
 import threading
@@ -173,7 +174,7 @@ def test_credentials_reach_the_scan_and_are_forgotten(store, tmp_path):
     assert "s3cret" not in repr(Lent(username="robot", password="s3cret"))
 
 
-def test_no_secret_of_an_unexpected_error_is_kept(store, tmp_path):
+def test_no_secret_of_an_unexpected_error_is_kept_or_logged(store, tmp_path, capfd):
     lending, replica, request_id = Lending(), new_id(), new_id()
     lending.lend(request_id, Lent(password="s3cret"))
     with pool(store, tmp_path, {"1": ["secret-in-error"]}, lending=lending, replica=replica):
@@ -181,6 +182,11 @@ def test_no_secret_of_an_unexpected_error_is_kept(store, tmp_path):
     assert job.failure.code == "defect"
     assert "s3cret" not in f"{job.failure}"
     assert "RuntimeError" in job.failure.message
+    logged = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    told = next(line for line in logged if line.get("job") == job.id)
+    assert told["kind"] == "RuntimeError"
+    assert told["at"][-1].endswith(" _behave"), "where it happened is in the log"
+    assert "s3cret" not in f"{logged}"
 
 
 def test_work_goes_on_when_the_store_was_away(store, tmp_path):

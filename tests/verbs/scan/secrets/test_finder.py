@@ -14,7 +14,7 @@ import rafsight
 from rafsight.access.settings_file import ConfigurationUnreadable
 from rafsight.analysis.secrets.fields import MalformedConfiguration
 from rafsight.analysis.secrets.gathering import Gathering
-from rafsight.verbs.scan.secrets.finder import SecretFinder, find_secrets
+from rafsight.verbs.scan.secrets.finder import SecretFinder
 from rafsight.verbs.scan.secrets.salt import installation_salt
 from rafsight.verbs.scan.secrets.terms import SecretTerms
 
@@ -224,4 +224,4 @@ def test_the_salt_is_private(tmp_path):
 def test_without_keep_files_are_read_by_another_pass(tmp_path):
     reference = write_image(tmp_path / "image", {"srv/a.ini": made("t=ghp_{{crc 30}}")})
     with rafsight.open_image(reference) as image:
-        assert [secret.rule_id for secret in find_secrets(image).secrets] == ["github-pat"]
+        assert [secret.rule_id for secret in SecretFinder().find(image).secrets] == ["github-pat"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from rafsight.base.errors import RafsightError
+from rafsight.base.errors import Defect, RafsightError
 from rafsight.base.events import Listener, Noticed, silent
 from rafsight.interfaces.service.delivery import referrer, webhook
 from rafsight.interfaces.service.delivery.calling import Caller
@@ -158,6 +158,10 @@ class DeliveryLoop:
                 was_due = self.deliver_one()
             except RafsightError as fault:  # of the store: what was claimed is due again after its lease
                 self._listener(Noticed(message=f"deliveries wait: {fault}"))
+                was_due = False
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not end all deliveries
+                defect = Defect(what=f"a delivery ended in {type(error).__name__}: {error}")
+                self._listener(Noticed(message=str(defect)))
                 was_due = False
             if not was_due:
                 with self._woken:

@@ -43,6 +43,9 @@ from rafsight.interfaces.service.jobs.model import (
 )
 
 MAX_ATTEMPTS: Final = 3
+MAX_LOST: Final = 10
+"""Attempts after which a job ends whose replica was not heard of any more: that a service is killed says little about
+the image, but one that takes every replica with it has to end, too."""
 RETRY_MOST: Final = 600_000
 """[ms]"""
 REPLICA_TIMEOUT: Final = 30_000
@@ -56,6 +59,13 @@ LOST: Final = Failure(
     is_permanent=False,
 )
 """Why a job is taken back whose worker is no more."""
+
+
+PUSHED: Final = "push"
+"""`Order.source` of what a registry told of."""
+NO_IMAGE: Final = "not-an-image"
+"""Code of the failure of what was pushed and is a signature, a report or the like: registries do not always say so, and
+nobody is told of it."""
 
 
 class QueueFull(HostLimit):
@@ -132,7 +142,7 @@ class JobStore(Protocol):
         ...
 
     def fail(self, job_id: str, ticket: str, failure: Failure, *, retry_in: int | None) -> JobState | None:
-        """Say that an attempt failed. The job waits again, or ends with its deliveries told of that.
+        """Say that an attempt failed. The job waits again, or ends with its deliveries told of that (not of NO_IMAGE).
 
         Args:
             job_id: claimed.
@@ -148,7 +158,7 @@ class JobStore(Protocol):
         ...
 
     def sweep(self, *, retry_in: int) -> int:
-        """Take back jobs whose lease is over: they wait again, or fail after MAX_ATTEMPTS. Likewise deliveries.
+        """Take back jobs whose lease is over: they wait again, or fail after MAX_LOST attempts.
 
         Args:
             retry_in: [ms] to wait.

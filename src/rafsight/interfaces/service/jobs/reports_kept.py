@@ -1,18 +1,12 @@
-"""How a scan report lies in the store, and what is said of it in numbers.
+"""How a scan report lies in the store, and what is said of it in numbers. This module alone decides both."""
 
-This module alone decides both. A report is kept as the scan gave it: filters, ignore files and policies belong to
-whoever looks. Names stand beside the values, so that a later release, whose values have more fields, reads what an
-earlier one kept.
-"""
+from typing import Final
 
-from dataclasses import MISSING, fields
-from functools import cache
-from typing import Any, Final, get_type_hints
-
-from rafsight.base.errors import Defect, ExitStatus, HostLimit
+from rafsight.base.errors import ExitStatus, HostLimit
 from rafsight.base.severity import Severity
 from rafsight.interfaces.service.jobs.model import NewReport, Summary
 from rafsight.reports.document import ScanReport
+from rafsight.reports.scanned import receive, send, travel_type
 from rafsight.reports.selection import is_complete
 
 REPORT_SIZE: Final = 256 * 1024 * 1024
@@ -20,8 +14,6 @@ REPORT_SIZE: Final = 256 * 1024 * 1024
 _FORMAT: Final = b"\x01"
 """What every kept report begins with."""
 _LEVEL: Final = 6
-_OF_A_VIEW: Final = ("suppressed", "policies", "hidden_count", "hidden_exploited", "lists_unimportant")
-"""Fields that filters fill, and the scan leaves empty."""
 
 
 class ReportUnreadable(HostLimit):
@@ -55,10 +47,7 @@ def pack_report(report: ScanReport, *, digest: str = "", version: str = "", limi
     import msgspec
     import zstandard
 
-    kept, changed = _shape()
-    if any(getattr(report, name) != default for name, default in changed):
-        raise Defect(what="a filtered report was to be kept")
-    plain = msgspec.msgpack.encode(kept(**{field: getattr(report, field) for field in kept.__struct_fields__}))
+    plain = msgspec.msgpack.encode(send(report))
     if len(plain) > limit:
         raise ReportTooLarge(size=len(plain), limit=limit)
     database, image = report.database, report.image
@@ -89,10 +78,10 @@ def unpack_report(content: bytes) -> ScanReport:
         if not 0 <= size <= REPORT_SIZE:
             raise ReportUnreadable(why="it says no sensible size")
         plain = zstandard.ZstdDecompressor().decompress(content[1:], max_output_size=REPORT_SIZE)
-        kept = msgspec.msgpack.decode(plain, type=_shape()[0])
+        kept = msgspec.msgpack.decode(plain, type=travel_type())
     except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ReportUnreadable(why=str(error)) from error
-    return ScanReport(**{field: getattr(kept, field) for field in kept.__struct_fields__})
+    return receive(kept)
 
 
 def summarize(report: ScanReport) -> Summary:
@@ -114,21 +103,3 @@ def summarize(report: ScanReport) -> Summary:
         components=len(report.inventory.components),
         is_complete=is_complete(report),
     )
-
-
-@cache
-def _shape() -> tuple[Any, tuple[tuple[str, object], ...]]:
-    """Return the kept form of a report, and the fields that are not kept, with what they are in every scan's report."""
-    import msgspec
-
-    hints = get_type_hints(ScanReport)
-    members: list[Any] = []
-    left_out = []
-    for field in fields(ScanReport):
-        if field.name in _OF_A_VIEW:
-            left_out.append((field.name, field.default))
-        elif field.default is MISSING:
-            members.append((field.name, hints[field.name]))
-        else:
-            members.append((field.name, hints[field.name], field.default))
-    return msgspec.defstruct("KeptReport", members, kw_only=True), tuple(left_out)

@@ -2,7 +2,8 @@
 
 Write-ahead logging lets many read while one writes, and `synchronous = FULL` has each transaction on the disk before it
 counts. Writers of this process that come at the same time share one transaction, so that they wait for the disk once;
-each is undone alone if it fails. This module alone decides that, and which of SQLite's troubles is which fault.
+each is undone alone if it fails. One of them leads: it does what waits until its own is done, and hands over to the one
+that has waited longest. This module alone decides that, and which of SQLite's troubles is which fault.
 """
 
 import sqlite3
@@ -59,7 +60,11 @@ class SqliteDatabase:
         self._patience = patience
         self._page_limit = page_limit
         self._waiting: deque[_Task[Any]] = deque()
+        """The leader alone takes tasks out."""
+        self._has_leader = False
+        self._queue_lock = threading.Lock()
         self._writing = threading.Lock()
+        """Held by whoever uses the writer's connection."""
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
         self._is_closed = False
@@ -76,10 +81,13 @@ class SqliteDatabase:
     def write(self, action: Action[Answer]) -> Answer:
         """Do something as one transaction, which is on disk afterwards."""
         task = _Task(action)
-        self._waiting.append(task)
-        with self._writing:
-            while not task.is_done:  # else the one before has done it along with its own
-                self._write_some()
+        with self._queue_lock:
+            self._waiting.append(task)
+            is_leader, self._has_leader = not self._has_leader, True
+        if not is_leader:
+            task.called.wait()
+        if not task.is_done:  # else the one before has done it along with its own
+            self._lead(task)
         return task.result()
 
     def read(self, action: Action[Answer]) -> Answer:
@@ -121,24 +129,43 @@ class SqliteDatabase:
                 connection.close()
             self._idle.clear()
 
+    def _lead(self, task: "_Task[Any]") -> None:
+        """Do what waits until a task is done, then call the next leader."""
+        try:
+            with self._writing:
+                while not task.is_done:
+                    self._write_some()
+        finally:
+            with self._queue_lock:
+                heir = self._waiting[0] if self._waiting else None
+                self._has_leader = heir is not None
+            if heir is not None:
+                heir.called.set()
+
     def _write_some(self) -> None:
         """Do what waits, as one transaction; the lock is held."""
         tasks = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
         try:
+            self._commit_or_each(tasks)
+        except BaseException as error:
+            for task in tasks:
+                if not task.is_done:
+                    task.fail(error)
+            if not isinstance(error, RafsightError):
+                raise
+
+    def _commit_or_each(self, tasks: "list[_Task[Any]]") -> None:
+        """Commit all together; if that fails, each alone: one of them is the cause, the others shall not suffer."""
+        try:
             self._commit(tasks)
-        except RafsightError as error:
+        except RafsightError:
             if len(tasks) == 1:
-                tasks[0].fail(error)
-                return
-            for task in tasks:  # one of them is the cause, the others shall not suffer
+                raise
+            for task in tasks:
                 try:
                     self._commit([task])
                 except RafsightError as fault:
                     task.fail(fault)
-        except BaseException as error:
-            for task in tasks:
-                task.fail(error)
-            raise
 
     def _commit(self, tasks: "list[_Task[Any]]") -> None:
         with self._faults():
@@ -155,7 +182,7 @@ class SqliteDatabase:
                     connection.execute("ROLLBACK")
                 raise
         for task in tasks:
-            task.is_done = True
+            task.end()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -241,6 +268,8 @@ class _Task(Generic[Answer]):
         self._answer: list[Answer] = []
         self._error: BaseException | None = None
         self.is_done = False
+        self.called = threading.Event()
+        """Set when it is done, or when whoever waits for it has to lead."""
 
     def run(self, cursor: "_SqliteCursor", connection: sqlite3.Connection) -> None:
         """Do it; what the action itself objects to undoes this alone."""
@@ -258,7 +287,12 @@ class _Task(Generic[Answer]):
     def fail(self, error: BaseException) -> None:
         """Take the error of the transaction as a whole."""
         self._error = error
+        self.end()
+
+    def end(self) -> None:
+        """Say that it is done."""
         self.is_done = True
+        self.called.set()
 
     def result(self) -> Answer:
         """Return the answer, or raise what went wrong."""

@@ -19,8 +19,9 @@ from rafsight.base.errors import CallerError, RafsightError
 from rafsight.interfaces.service.jobs.model import ImageOrder, Paging
 from rafsight.interfaces.service.pages.faults import TooManyImages
 from rafsight.interfaces.service.pages.visits import HEADERS, Page, Visit, problem_of
-from rafsight.interfaces.service.web.api_hunts import HuntWish, stream_hunt, task_of
+from rafsight.interfaces.service.web.api_hunts import HuntWish, task_of
 from rafsight.interfaces.service.web.faults import MalformedRequest, UnusableField, status_of
+from rafsight.interfaces.service.web.hunting import begin_hunt
 
 MOST_IMAGES: Final = 500
 _TIME: Final = 300.0
@@ -43,10 +44,10 @@ async def _begin_hunt(visit: Visit) -> Response:
     try:
         wish = _wish(visit, form)
         await _check_number(visit, wish)
-        answer = await stream_hunt(visit.service, await task_of(visit.service, wish))
+        hunt = await begin_hunt(visit.service, await task_of(visit.service, wish))
     except CallerError as error:
         return _form(visit, form, error)
-    return GrowingPage(visit, answer.body_iterator, visit.write("hunting", form=form))
+    return GrowingPage(visit, hunt, visit.write("hunting", form=form))
 
 
 class Lines(Protocol):

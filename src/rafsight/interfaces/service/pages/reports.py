@@ -18,7 +18,7 @@ from rafsight.interfaces.service.pages.images import history_of
 from rafsight.interfaces.service.pages.visits import Page, Visit
 from rafsight.interfaces.service.web.endpoints import PATH_PATTERNS
 from rafsight.interfaces.service.web.faults import NotFound
-from rafsight.interfaces.service.web.report_forms import MEDIA_TYPES, Format, document
+from rafsight.interfaces.service.web.report_forms import MEDIA_TYPES, PAGE_HEADERS, Format, document
 from rafsight.interfaces.service.web.shelf import Form
 from rafsight.reports.formats import FORMATS
 from rafsight.reports.gaps import GAP_WORDS
@@ -47,14 +47,6 @@ _ENDINGS: Final = {
 }
 _ID: Final = re.compile(PATH_PATTERNS["report_id"])
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_WHOLE_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
-    ),
-    "Cross-Origin-Opener-Policy": "unsafe-none",  # a sandboxed page cannot have one
-}
-"""The page itself names the hashes of its one style and its one script, and both policies hold."""
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -111,7 +103,7 @@ async def _show_report(visit: Visit) -> Response:
 async def _show_whole(visit: Visit) -> Response:
     head = await head_named(visit, str(visit.request.path_params["report_id"]))
     content = await document(visit.service, head, Form(format="html", list_all=True))
-    return Response(content, media_type=f"{MEDIA_TYPES['html']}; charset=utf-8", headers=_WHOLE_HEADERS)
+    return Response(content, media_type=f"{MEDIA_TYPES['html']}; charset=utf-8", headers=PAGE_HEADERS)
 
 
 async def _give_file(visit: Visit) -> Response:

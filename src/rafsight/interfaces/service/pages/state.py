@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from rafsight.interfaces.service.jobs.model import DeliveryState, JobState, Paging
 from rafsight.interfaces.service.pages.visits import Page, Visit
-from rafsight.interfaces.service.web.api_state import cache_document
 
 _DELIVERIES: Final = 10
 
@@ -24,7 +23,7 @@ async def _show_state(visit: Visit) -> Response:
         counts=await service.ask(service.store.counts),
         crew=service.crew.numbers(),
         database=await service.database(),
-        cache=await service.write(cache_document, service),
+        cache=await service.cache(),
         deliveries=failed,
         job_states=tuple(JobState),
         delivery_states=tuple(DeliveryState),

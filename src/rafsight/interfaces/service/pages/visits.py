@@ -192,11 +192,8 @@ class Door:
 
     async def _identify(self, request: Request) -> Identity:
         """Find out who looks: by the header as everywhere, else by the cookie."""
-        token = self._sessions.token(request)
-        if token and "authorization" not in request.headers:
-            headers = [*request.scope["headers"], (b"authorization", b"Bearer " + token.encode("latin-1", "replace"))]
-            request = Request({**request.scope, "headers": headers})
-        return await identify(self._service, request)
+        token = None if "authorization" in request.headers else self._sessions.token(request)
+        return await identify(self._service, request, token)
 
     def _visit(self, request: Request, key: str) -> Visit:
         return Visit(

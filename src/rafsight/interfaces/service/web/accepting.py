@@ -79,11 +79,14 @@ async def check_registry(service: Service, registry: str) -> None:
     """
     if service.registries.was_checked(registry):
         return
+
+    def check() -> None:
+        if not service.registries.was_checked(registry):  # by one of those who came with us
+            service.registries.check(registry)
+
     try:
         with fail_after(_NAME_TIME):
-            await to_thread.run_sync(
-                service.registries.check, registry, limiter=service.threads.names, abandon_on_cancel=True
-            )
+            await to_thread.run_sync(check, limiter=service.threads.names, abandon_on_cancel=True)
     except TimeoutError as error:
         raise RegistryRefused(registry=registry, why="no name server answers in time") from error
 

@@ -1,20 +1,12 @@
 """Hunts: one question to many images, answered line by line while it goes on.
 
-The work is done in a process of its own (`hunt_process`), which ends when the client goes away or the time is over.
-This module alone decides which images a client may ask, and how many hunts there are at once.
+This module alone decides which images a client may ask; `hunting.py` does it.
 """
 
-import asyncio
-import json
-import os
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 import msgspec
-from anyio import CancelScope, WouldBlock, create_task_group
+from anyio import CancelScope, create_task_group
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,8 +14,9 @@ from rafsight.interfaces.service.jobs.model import PAGE_LIMIT, ImageOrder, Pagin
 from rafsight.interfaces.service.web.accepting import check_registry, plain_hosts
 from rafsight.interfaces.service.web.endpoints import Answer, Call, Endpoint
 from rafsight.interfaces.service.web.faults import TooBusy, UnusableField
-from rafsight.interfaces.service.web.hunt_process import BEGUN, HuntTask
-from rafsight.interfaces.service.web.logs import say
+from rafsight.interfaces.service.web.hunt_process import HuntTask
+from rafsight.interfaces.service.web.hunting import Hunt, QuestionRefused, begin_hunt
+from rafsight.interfaces.service.web.logs import REQUEST
 from rafsight.interfaces.service.web.registries import (
     MalformedName,
     Names,
@@ -36,25 +29,12 @@ from rafsight.interfaces.service.web.wire import Search, Wish
 
 _GROUP: Final = "hunts"
 NDJSON: Final = "application/x-ndjson"
-_PROCESS: Final = "rafsight.interfaces.service.web.hunt_process"
-_LINE: Final = 16 << 20
-"""[bytes] One image can have many matches."""
 _MOST_KNOWN: Final = 20_000
 """Images of the store that one hunt asks."""
-_END_TIME: Final = 5.0
-_START_TIME: Final = 30.0
 Glob = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Reference = Annotated[str, msgspec.Meta(max_length=800)]
 Word = Annotated[str, msgspec.Meta(max_length=1024)]
 Globs = Annotated[tuple[Glob, ...], msgspec.Meta(max_length=100)]
-
-
-class QuestionRefused(UnusableField):
-    """A hunt's question is none."""
-
-    code = "question-refused"
-    template = "{why}"
-    remedy = "{advice}."
 
 
 class HuntWish(Wish, frozen=True, kw_only=True):
@@ -96,7 +76,7 @@ _ASKED: Final = (
 async def _post_hunt(call: Call) -> Response:
     wish: HuntWish = call.body
     task = await task_of(call.service, wish)
-    return await stream_hunt(call.service, task)
+    return HuntAnswer(await begin_hunt(call.service, task))
 
 
 async def task_of(service: Service, wish: HuntWish) -> HuntTask:
@@ -132,85 +112,8 @@ async def task_of(service: Service, wish: HuntWish) -> HuntTask:
         timeout=scan.timeout,
         plain_hosts=plain_hosts(service.settings, sorted(hosts)),
         reach=scan.reach,
+        request=REQUEST.get(),
     )
-
-
-async def stream_hunt(service: Service, task: HuntTask) -> "HuntAnswer":
-    """Begin a hunt; its answer has to be sent, or its `body_iterator` to be closed.
-
-    Raises: TooBusy; QuestionRefused if there is nothing to be found that way.
-    """
-    limiter, place = service.threads.hunts, object()
-    if not service.settings.limits.hunts:
-        raise TooBusy(what="a hunt")
-    try:
-        limiter.acquire_on_behalf_of_nowait(place)
-    except WouldBlock as error:
-        raise TooBusy(what="a hunt") from error
-    process = None
-    try:
-        process = await _start(task, dict(service.settings.scan.environment))
-        await _begin(process)
-    except BaseException:
-        await _end(process)
-        limiter.release_on_behalf_of(place)
-        raise
-    say("a hunt was begun", images=len(task.references), registry=task.registry)
-    seconds = service.settings.limits.hunt_time
-    return HuntAnswer(Hunt(process, seconds, lambda: limiter.release_on_behalf_of(place)))
-
-
-class Hunt:
-    """A hunt that runs: its lines, and its end.
-
-    No generator: one that nobody began to read would never be ended. A hunt that nobody reads ends when its time is
-    over.
-    """
-
-    def __init__(self, process: Process, seconds: float, release: Callable[[], None]) -> None:
-        """Take a process that has begun.
-
-        Args:
-            process: of the hunt.
-            seconds: [s] that it may take.
-            release: makes room for another hunt; called once.
-        """
-        self._process = process
-        self._release: Callable[[], None] | None = release
-        self._is_late = False
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
-        self._ending: asyncio.Task[None] | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Return the next line; the last one tells of it if the hunt did not come to its end."""
-        if self._release is None and not self._is_late:
-            raise StopAsyncIteration
-        assert self._process.stdout is not None
-        if line := await self._process.stdout.readline():
-            return line
-        was_late, self._is_late = self._is_late, False
-        status = await self._process.wait()
-        await self.aclose()
-        if was_late:
-            return _error("hunt-too-long", "the hunt took too long, and was ended")
-        if status:
-            return _error("hunt-ended", "the hunt ended before it was done")
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        """End the hunt, and make room for another."""
-        self._timer.cancel()
-        release, self._release = self._release, None
-        if release is not None:
-            await _end(self._process)
-            release()
-
-    def _expire(self) -> None:
-        self._is_late = True
-        self._ending = asyncio.ensure_future(self.aclose())
 
 
 class HuntAnswer(Response):
@@ -223,7 +126,7 @@ class HuntAnswer(Response):
         self.status_code = 200
         self.background = None
         self.init_headers()
-        self.body_iterator = hunt
+        self._hunt = hunt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what comes, until the end or until nobody listens."""
@@ -232,13 +135,13 @@ class HuntAnswer(Response):
             async with create_task_group() as group:
                 group.start_soon(_watch, receive, group.cancel_scope)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                async for line in self.body_iterator:
+                async for line in self._hunt:
                     await send({"type": "http.response.body", "body": line, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
                 group.cancel_scope.cancel()
         finally:
             with CancelScope(shield=True):
-                await self.body_iterator.aclose()
+                await self._hunt.aclose()
 
 
 async def _watch(receive: Receive, scope: CancelScope) -> None:
@@ -266,47 +169,6 @@ async def _known(service: Service, search: str) -> list[Names]:
 def _reference(names: Names) -> str:
     tag, digest = f":{names.tag}" if names.tag else "", f"@{names.digest}" if names.digest else ""
     return f"{names.registry}/{names.repository}{tag}{digest}"
-
-
-async def _start(task: HuntTask, environment: dict[str, str]) -> Process:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", _PROCESS),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env={**os.environ, **environment},
-        limit=_LINE,
-    )
-    assert process.stdin is not None
-    with suppress(ConnectionError):  # it ended already; what it said comes next
-        process.stdin.write(msgspec.json.encode(task))
-        await process.stdin.drain()
-        process.stdin.close()
-    return process
-
-
-async def _begin(process: Process) -> None:
-    """Wait for the first line."""
-    assert process.stdout is not None
-    async with asyncio.timeout(_START_TIME):
-        line = await process.stdout.readline()
-    first = json.loads(line or b'{"type": "error", "message": "the hunt did not begin"}')
-    if first["type"] != BEGUN:
-        raise QuestionRefused(why=first["message"], advice=first.get("remedy", "Ask again").rstrip("."))
-
-
-def _error(code: str, message: str) -> bytes:
-    return json.dumps({"type": "error", "code": code, "message": message}).encode() + b"\n"
-
-
-async def _end(process: Process | None) -> None:
-    if process is None or process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        process.kill()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_END_TIME):
-            await process.wait()
 
 
 ENDPOINTS: Final = (

@@ -9,13 +9,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from starlette.responses import Response
 
-import rafsight
 from rafsight._version import __version__
 from rafsight.base.errors import RafsightError
 from rafsight.interfaces.service.jobs.model import Counts, DeliveryState, Paging
 from rafsight.interfaces.service.web.documents import (
     CacheDocument,
-    CachePartDocument,
     DatabaseDocument,
     DeliveryPage,
     ReadyDocument,
@@ -24,14 +22,12 @@ from rafsight.interfaces.service.web.documents import (
 from rafsight.interfaces.service.web.endpoints import ANONYMOUS, JSON, Answer, Call, Endpoint, answer
 from rafsight.interfaces.service.web.logs import complain
 from rafsight.interfaces.service.web.metrics import CONTENT_TYPE, Family, Reading, process_readings
-from rafsight.interfaces.service.web.service import CrewNumbers, Service
+from rafsight.interfaces.service.web.service import CrewNumbers
 from rafsight.interfaces.service.web.spelling import delivery_document, page_fields, status_document
 from rafsight.interfaces.service.web.wire import Limit, Offset, Wish
 
 _GROUP: Final = "state"
 _PROBES: Final = "probes"
-_CACHE_REMEMBERED: Final = 60.0
-"""[s] Counting a large cache takes seconds."""
 
 
 class DeliveriesWish(Wish, frozen=True, kw_only=True):
@@ -87,7 +83,7 @@ async def _get_deliveries(call: Call) -> Response:
 
 
 async def _get_cache(call: Call) -> Response:
-    return answer(await call.service.write(cache_document, call.service))
+    return answer(await call.service.cache())
 
 
 async def _get_metrics(call: Call) -> Response:
@@ -126,23 +122,6 @@ async def _get_ready(call: Call) -> Response:
     is_ready = has_store and has_workers and has_database
     document = ReadyDocument(ready=is_ready, store=has_store, database=has_database, workers=has_workers)
     return answer(document, status=200 if is_ready else 503)
-
-
-def cache_document(service: Service) -> CacheDocument:
-    """Say what the cache holds, as of the last minute. Blocks, possibly for seconds."""
-    folder = service.settings.scan.cache_dir
-    if folder is None:
-        return CacheDocument(size=0, parts=[])
-    known = _CACHES.get(service.replica)
-    if known is None or time.monotonic() - known[0] > _CACHE_REMEMBERED:
-        status = rafsight.Caches(folder).status()
-        parts = [CachePartDocument(name=part.name, title=part.title, size=part.size) for part in status.parts]
-        known = (time.monotonic(), CacheDocument(size=status.size, parts=parts))
-        _CACHES[service.replica] = known
-    return known[1]
-
-
-_CACHES: Final[dict[str, tuple[float, CacheDocument]]] = {}
 
 
 def store_readings(counts: Counts) -> list[Reading]:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rafsight.interfaces.service.jobs.contract import JobStore
 from rafsight.interfaces.service.web import api_hunts, api_images, api_scans, api_state, events, harbor
 from rafsight.interfaces.service.web.advisories import DatabaseWatch
+from rafsight.interfaces.service.web.caches import CacheWatch
 from rafsight.interfaces.service.web.dispatch import routes_of
 from rafsight.interfaces.service.web.endpoints import ANONYMOUS, Answer, Call, Endpoint, answer
 from rafsight.interfaces.service.web.faults import NotFound
@@ -75,6 +76,7 @@ def make_service(
         lending=lending,
         shelf=Shelf(),
         advisories=DatabaseWatch(settings.database),
+        caches=CacheWatch(settings.scan.cache_dir),
         replica=replica,
         threads=Threads(hunts=CapacityLimiter(max(settings.limits.hunts, 1))),
         started=time.time(),

@@ -1,9 +1,11 @@
 """Connections that do not wait for ever: for headers that do not come, and for answers that nobody reads.
 
-uvicorn bounds the time between two requests; this module alone bounds the rest.
+uvicorn bounds the time between two requests; this module alone bounds the rest. Nor do they let clients wait: small
+parts of answers leave at once.
 """
 
 import asyncio
+import socket
 from typing import Any, ClassVar, Final
 
 import h11
@@ -36,6 +38,10 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request; uvicorn gives the base class the same signature."""
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            # head and body leave in two parts, and the second is not to wait until the client has confirmed the first
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
         self._wait()
 

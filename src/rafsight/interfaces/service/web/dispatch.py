@@ -83,15 +83,20 @@ class _Place:
         return sorted({*self._by_method, *(["HEAD"] if "GET" in self._by_method else [])})
 
 
-async def identify(service: Service, request: Request) -> Identity:
+async def identify(service: Service, request: Request, token: str | None = None) -> Identity:
     """Find out who asks.
 
     Without a token that was ever made, and listening on loopback only, whoever is on this machine may do everything, by
     the names of this machine: a page of a stranger in a browser here must not lead it to us by a name of its own.
 
+    Args:
+        service: that is asked.
+        request: of whoever asks.
+        token: that is shown; None: the one of the headers, if any.
     Raises: WrongHost; NotAuthenticated if a token is shown that is none.
     """
-    if token := shown_token(request.headers):
+    token = shown_token(request.headers) if token is None else token
+    if token:
         found = service.tokens.remembered(token) or await service.ask(service.tokens.find, token)
         if found is not None:
             return Identity(name=found.name, scopes=frozenset(found.scopes))

@@ -31,6 +31,8 @@ _CONFIGS: Final = frozenset(
     ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 )
 _CONFIG_LIKE: Final = re.compile(r"application/vnd\..*config.*\+json|application/vnd\.oci\.empty\.v1\+json")
+_ATTESTATION: Final = "application/vnd.in-toto+json"
+"""BuildKit pushes these as images with a config of images."""
 _ARTIFACT_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z]{1,16})?\Z")
 """Signatures, SBOMs and lists of referrers have such tags; they are no images."""
 _PUSHED: Final = frozenset(("PUSH_ARTIFACT", "pushImage", "harbor.artifact.pushed"))
@@ -171,8 +173,10 @@ def _docker(event: _Event, registry: str) -> Happening | None:
 
 def _is_image(target: _Target) -> bool:
     """Tell whether a manifest was pushed, and not one of a signature, a chart, or a report about an image."""
-    configs = [one.mediaType for one in target.references if _CONFIG_LIKE.fullmatch(one.mediaType)]
-    return target.mediaType in _MANIFESTS and not _ARTIFACT_TAG.match(target.tag) and _CONFIGS.issuperset(configs)
+    kinds = [one.mediaType for one in target.references]
+    configs = filter(_CONFIG_LIKE.fullmatch, kinds)
+    is_named_so = target.mediaType in _MANIFESTS and not _ARTIFACT_TAG.match(target.tag)
+    return is_named_so and _CONFIGS.issuperset(configs) and _ATTESTATION not in kinds
 
 
 def _happening(

@@ -12,6 +12,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rafsight.interfaces.service.jobs.contract import PUSHED
 from rafsight.interfaces.service.jobs.model import MalformedOrder
 from rafsight.interfaces.service.web.accepting import ScanWish, accept
 from rafsight.interfaces.service.web.endpoints import ANONYMOUS, Answer, Call, Endpoint, answer
@@ -114,7 +115,7 @@ async def _one(service: Service, happening: Happening | None) -> str:
         return "no-rule"
     wish = ScanWish(
         names=names,
-        source="push",
+        source=PUSHED,
         scanners=rule.scanners,
         declared=rule.declared,
         platform=rule.platform,

@@ -166,6 +166,9 @@ def _names(body: ScanRequest) -> tuple[Names, bool | None]:
     if found is None:
         raise UnusableField(field="registry.url", why="it is not http:// or https:// and a host")
     artifact = body.artifact
+    for field in ("repository", "digest"):
+        if not getattr(artifact, field):
+            raise UnusableField(field=f"artifact.{field}", why="it is missing")
     tag = artifact.tag if ":" not in artifact.tag else ""  # Harbor puts the digest there if there is no tag
     names = check_names(registry=found[2], repository=artifact.repository, tag=tag, digest=artifact.digest)
     return names, found[1].lower() == "http"

@@ -1,8 +1,9 @@
 """Harbor's pluggable scanner API in documents: what Harbor sends, what it gets, and the media types of both.
 
 The sources are the specification's OpenAPI documents 1.0, 1.1 and 1.2, and what Harbor checks of an answer. Harbor
-may add members to a request, so unknown ones are no errors here. This module alone decides which media types and
-capabilities there are.
+may add members to a request, so unknown ones are no errors here; members that are missing are empty here, since the
+specification has another answer for them than for JSON of another form. This module alone decides which media types
+and capabilities there are.
 """
 
 from typing import Annotated, Any, Final
@@ -63,15 +64,15 @@ class MetadataDocument(Document, frozen=True, kw_only=True):
 class RegistryWish(msgspec.Struct, frozen=True, kw_only=True):
     """Where Harbor's registry is, and what to show there."""
 
-    url: Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
+    url: Text = ""
     authorization: Annotated[str, msgspec.Meta(max_length=16_384)] = ""
 
 
 class ArtifactWish(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be scanned."""
 
-    repository: Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
-    digest: Annotated[str, msgspec.Meta(min_length=1, max_length=_TEXT)]
+    repository: Text = ""
+    digest: Text = ""
     tag: Text = ""
     mime_type: Text = ""
 
@@ -79,7 +80,7 @@ class ArtifactWish(msgspec.Struct, frozen=True, kw_only=True):
 class CapabilityWish(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted of it."""
 
-    type: Text
+    type: Text = VULNERABILITY
     produces_mime_types: list[Text] | None = None
     parameters: dict[str, Any] | None = None
 
@@ -87,8 +88,8 @@ class CapabilityWish(msgspec.Struct, frozen=True, kw_only=True):
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A scan that Harbor wants."""
 
-    registry: RegistryWish
-    artifact: ArtifactWish
+    registry: RegistryWish = RegistryWish()
+    artifact: ArtifactWish = ArtifactWish()
     enabled_capabilities: Annotated[list[CapabilityWish], msgspec.Meta(max_length=32)] | None = None
 
 

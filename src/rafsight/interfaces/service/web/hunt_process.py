@@ -4,7 +4,7 @@
 
 The service stays quick while many images are looked at, and a hunt ends with its process, whatever it is doing. This
 module alone decides what the lines are: `begun`, or `error` if the question is none; then those of
-`reports.hunt_lines`.
+`reports.hunt_lines`. What nobody foresaw goes to standard error, which is the service's log.
 """
 
 import json
@@ -18,6 +18,7 @@ import msgspec
 import rafsight
 from rafsight.base.errors import RafsightError
 from rafsight.interfaces.service.delivery.addresses import Reach
+from rafsight.interfaces.service.web.logs import REQUEST, catch_strays, complain, configure
 from rafsight.reports.hunt_lines import answer_line, failure_line, summary_line
 
 _NICE: Final = 10
@@ -40,6 +41,8 @@ class HuntTask(msgspec.Struct, frozen=True, kw_only=True):
     cache_dir: str = ""
     ca_files: list[str] = []
     plain_hosts: tuple[str, ...] = ()
+    request: str = ""
+    """Id of the request that wants it, for the log."""
     reach: Reach | None = None
     timeout: float = 30.0
 
@@ -88,12 +91,18 @@ def _write(line: str) -> None:
 
 def main() -> None:
     """Run one hunt."""
+    configure()
+    catch_strays()
     os.nice(_NICE)
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=HuntTask)
     try:
         hunt(task)
     except RafsightError as error:
         _write(json.dumps({"type": ERROR, "code": error.code, "message": str(error), "remedy": error.advice}) + "\n")
+    except Exception as error:  # noqa: BLE001 - the client is told that there is no end, the log why
+        REQUEST.set(task.request)
+        complain("a hunt failed in a way that nobody foresaw", error)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import sys
+import threading
 import time
 import traceback
 from contextvars import ContextVar
@@ -85,6 +86,20 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
         logger.handlers.clear()
         logger.propagate = True
     logging.Formatter.converter = time.gmtime
+
+
+def catch_strays() -> None:
+    """Let what Python writes to standard error by itself become lines, too: warnings, and errors that end a thread.
+
+    For processes of our own; it changes all of the process.
+    """
+    logging.captureWarnings(capture=True)
+
+    def tell(what: threading.ExceptHookArgs) -> None:
+        name = what.thread.name if what.thread else ""
+        LOGGER.error("a thread ended in an error", exc_info=what.exc_value, extra={"fields": {"thread": name}})
+
+    threading.excepthook = tell
 
 
 def _safe(value: Any) -> Any:

@@ -33,12 +33,15 @@ MEDIA_TYPES: Final = {
 """By format; the first is what a client gets that takes anything."""
 ANSWER: Final = Answer(status=200, what="The report.", media_types=tuple(MEDIA_TYPES.values()))
 Format = Literal["table", "json", "sarif", "cyclonedx", "spdx", "gitlab", "junit", "markdown", "html", "harbor"]
-_PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; sandbox allow-scripts"
-)
-"""The page has a policy of its own, which allows its one script and its one style by their hashes; both hold. The
-sandbox takes the page away from this service's origin, whatever stands in it."""
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
+    ),
+    "Cross-Origin-Opener-Policy": "unsafe-none",  # by the standard, a sandboxed page cannot have one
+}
+"""Of a report as a page. It has a policy of its own, which allows its one script and its one style by their hashes;
+both hold. The sandbox takes the page away from this service's origin, whatever stands in it."""
 
 
 class ReportWish(Wish, frozen=True, kw_only=True):
@@ -104,8 +107,7 @@ async def give_report(service: Service, head: ReportHead | None, wish: ReportWis
     if head is None:
         raise NotFound(what="report")
     content = await document(service, head, form)
-    headers = {"Content-Security-Policy": _PAGE_POLICY} if name == "html" else {}
-    headers["Vary"] = "Accept"
+    headers = {"Vary": "Accept", **(PAGE_HEADERS if name == "html" else {})}
     return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
 
 

@@ -32,7 +32,7 @@ from rafsight.interfaces.service.pages.routes import routes
 from rafsight.interfaces.service.web.app import build_app, make_service
 from rafsight.interfaces.service.web.connections import patient_protocol
 from rafsight.interfaces.service.web.delivering import make_loop, wishes_for_news
-from rafsight.interfaces.service.web.logs import configure, say
+from rafsight.interfaces.service.web.logs import catch_strays, configure, say
 from rafsight.interfaces.service.web.metrics import SCAN_SECONDS, SCANS, Metrics
 from rafsight.interfaces.service.web.service import CrewNumbers
 from rafsight.interfaces.service.web.settings import ServiceSettings
@@ -133,6 +133,7 @@ def run_service(settings: ServiceSettings) -> None:
     Raises: NoTokens, AddressTaken; what `open_store` raises.
     """
     configure()
+    catch_strays()
     with ExitStack() as stack:
         store = open_store(settings.store)
         stack.callback(store.close)

@@ -13,7 +13,8 @@ from anyio import CapacityLimiter, to_thread
 
 from rafsight.interfaces.service.jobs.contract import JobStore
 from rafsight.interfaces.service.web.advisories import DatabaseWatch
-from rafsight.interfaces.service.web.documents import DatabaseDocument
+from rafsight.interfaces.service.web.caches import CacheWatch
+from rafsight.interfaces.service.web.documents import CacheDocument, DatabaseDocument
 from rafsight.interfaces.service.web.metrics import Metrics
 from rafsight.interfaces.service.web.registries import Registries
 from rafsight.interfaces.service.web.settings import ServiceSettings
@@ -65,11 +66,13 @@ class CrewNumbers:
 class Threads:
     """How many of each kind of blocking work may be under way. Made inside of the event loop."""
 
-    store: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    store: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     names: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     """Name resolution, which may hang for seconds."""
     reports: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Reports are written by Python alone: more at a time would only take turns."""
+    caches: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """Counting what lies on disk."""
     hunts: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Hunts run in processes of their own; as many as the settings say."""
 
@@ -87,6 +90,7 @@ class Service:
     lending: Lending
     shelf: Shelf
     advisories: DatabaseWatch
+    caches: CacheWatch
     replica: str
     threads: Threads
     started: float
@@ -107,6 +111,10 @@ class Service:
             return known
         matched = await self.ask(self.store.mark, MATCHED)
         return await self.ask(self.advisories.look, matched)
+
+    async def cache(self) -> CacheDocument:
+        """Return what the cache holds, as of the last minute."""
+        return await to_thread.run_sync(self.caches.look, limiter=self.threads.caches)
 
     async def report(self, report_id: str) -> ScanReport | None:
         """Return a stored report, ready to be written; None: it is not there any more."""

@@ -282,6 +282,7 @@ class SettingsMaker:
             memory_limit=self._size("scan.memory", form.scan.memory),
             nice=form.scan.nice,
             retry_in=self._span("scan.retry-in", form.scan.retry_in),
+            lease=self._span("scan.lease", form.scan.lease),
             dask=form.dask,
         )
 

@@ -90,6 +90,7 @@ class ScanForm(_Form, frozen=True, kw_only=True):
     time: str = "15m"
     memory: str = ""
     retry_in: str = "10s"
+    lease: str = "60s"
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 10
 
 

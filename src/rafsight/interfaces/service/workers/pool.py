@@ -93,6 +93,8 @@ class Pool:
         ]
         self._thread = threading.Thread(target=self._run, name="rafsight-pool")
         self._is_urgent = False
+        self._is_called = False
+        """Somebody called, and the pool has not looked yet."""
         self._end: float | None = None
         """[s] When what still runs is given back; None: nobody wants an end."""
         self._given_back = 0
@@ -114,7 +116,10 @@ class Pool:
 
     def wake(self) -> None:
         """Look for work now: an order was accepted."""
-        with suppress(OSError):  # it is full of calls already, or the pool has ended
+        if self._is_called:
+            return  # a burst of orders is one call
+        self._is_called = True
+        with suppress(OSError):  # the pool has ended
             self._waker.send(b"\0")
 
     def recheck(self) -> None:
@@ -218,6 +223,7 @@ class Pool:
         """Wait for an answer, a call, or some time."""
         pipes = [pipe for slot in self._slots if slot.is_running and (pipe := slot.runner.signal) is not None]
         wait([self._sleeper, *pipes], seconds)
+        self._is_called = False  # before what was sent is taken: who calls from here on sends again
         with suppress(OSError):
             while self._sleeper.recv(4096):
                 pass

@@ -5,7 +5,9 @@ the service stays quick; the reports stay readable meanwhile, each is replaced w
 alone decides when that happens, and that what is new is told.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -29,6 +31,8 @@ _LEASE: Final = 120_000
 """[ms]"""
 _LIMIT: Final = 60.0
 """[s] that one report may take."""
+_LOOK: Final = 0.5
+"""[s] between two looks whether everything ends."""
 _BATCH: Final = 50
 _NICE: Final = 15
 
@@ -83,6 +87,8 @@ class Rematcher:
         self._state = RematchState(is_running=False, done=0, unreadable=0, news=0)
         self._given_up: tuple[str, set[str]] = ("", set())
         """A database, and the reports that could not be matched with it."""
+        self._matched = ""
+        """The database that this replica itself matched last."""
         self._chore = Chore("matching again", self._step, every=every, listener=listener)
 
     def start(self) -> None:
@@ -94,7 +100,7 @@ class Rematcher:
         self._chore.request()
 
     def stop(self) -> None:
-        """End, after the report that is being matched."""
+        """End; the report that is being matched is left for the next time."""
         self._chore.stop()
 
     def state(self) -> RematchState:
@@ -114,6 +120,7 @@ class Rematcher:
             if self._match_all(digest):
                 self._store.set_mark(BUILT, status.built)
                 self._store.set_mark(MATCHED, digest)
+                self._matched = digest
         finally:
             self._state = replace(self._state, is_running=False)
             self._store.end_turn(CHORE, self._replica)
@@ -122,11 +129,14 @@ class Rematcher:
     def _is_due(self, digest: str, built: str) -> bool:
         """Tell whether reports are to be matched.
 
-        A replica whose copy of the database is older than what was matched already leaves it alone. A scan that began
-        with the database before may have ended after all were matched: so stale reports are looked for each time.
+        Where replicas have copies of the database of their own, who has an older one than was matched leaves it alone;
+        of two that were built at the same moment each matches once, so that they do not take turns for ever. A scan
+        that began with the database before may have ended after all were matched: so stale reports are looked for each
+        time.
         """
         if digest != self._store.mark(MATCHED):
-            return built >= self._store.mark(BUILT)
+            known = self._store.mark(BUILT)
+            return built > known or (built == known and digest != self._matched)
         if self._given_up[0] != digest:
             self._given_up = (digest, set())
         hopeless = self._given_up[1]
@@ -136,13 +146,15 @@ class Rematcher:
         """Match what is stale; False if it was interrupted."""
         setup = WorkerSetup(work=SCAN, settings=ScanSettings(database=self._database), nice=_NICE, memory_limit=None)
         self._given_up = (digest, set())
-        with _Matcher(setup, self._environment) as matcher:
+        with _Matcher(setup, self._environment, is_ending=lambda: self._chore.is_ending) as matcher:
             after = ""
             while ids := self._store.stale_reports(digest, limit=_BATCH, after=after):
                 for report_id in ids:
-                    if self._chore.is_ending or not self._store.take_turn(CHORE, self._replica, lease=_LEASE):
+                    if not self._store.take_turn(CHORE, self._replica, lease=_LEASE):
                         return False
                     self._match_one(report_id, matcher)
+                    if self._chore.is_ending:
+                        return False
                 after = ids[-1]
         state = self._state
         if state.done:
@@ -160,6 +172,8 @@ class Rematcher:
             return
         state = self._state
         answer = matcher.match(report_id, stored.content)
+        if answer is None and self._chore.is_ending:
+            return
         if answer is None or answer.report is None:
             why = answer.failure.message if answer is not None and answer.failure else "the process died"
             self._listener(Noticed(message=f"the report {report_id} was not matched again: {why}"))
@@ -176,9 +190,10 @@ class Rematcher:
 class _Matcher:
     """A worker process that is begun when there is something to match."""
 
-    def __init__(self, setup: WorkerSetup, environment: Mapping[str, str]) -> None:
+    def __init__(self, setup: WorkerSetup, environment: Mapping[str, str], *, is_ending: Callable[[], bool]) -> None:
         self._setup = setup
         self._environment = environment
+        self._is_ending = is_ending
         self._process: WorkerProcess | None = None
 
     def __enter__(self) -> Self:
@@ -188,15 +203,15 @@ class _Matcher:
         self._end()
 
     def match(self, report_id: str, content: bytes) -> ScanAnswer | None:
-        """Match a report; None if the process died of it, or took too long."""
+        """Match a report; None if the process died of it, took too long, or everything ends."""
         if self._process is None:
             self._process = WorkerProcess(self._setup, self._environment)
         task = ScanTask(job_id=report_id, digest="", scanners=(), declared=False, platform="", places=(), kept=content)
         self._process.send(task)
-        try:
-            answer = self._process.answer(_LIMIT)
-        except EOFError:
-            answer = None
+        until, answer = time.monotonic() + _LIMIT, None
+        with suppress(EOFError):
+            while answer is None and time.monotonic() < until and not self._is_ending():
+                answer = self._process.answer(_LOOK)
         if answer is None or answer.is_spent:
             self._end()
         return answer

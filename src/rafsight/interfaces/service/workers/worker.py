@@ -7,10 +7,12 @@ image of an order is scanned.
 """
 
 import importlib
+import logging
 import os
 import resource
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,9 +21,10 @@ from queue import SimpleQueue
 from typing import Final, cast
 
 import rafsight
-from rafsight.base.errors import RegistryFault
+from rafsight.base.errors import RafsightError, RegistryFault
 from rafsight.interfaces.service.jobs.model import NewReport
 from rafsight.interfaces.service.jobs.reports_kept import REPORT_SIZE, pack_report
+from rafsight.interfaces.service.web.logs import catch_strays, configure, say
 from rafsight.interfaces.service.workers.novelty import match_kept
 from rafsight.interfaces.service.workers.task import (
     ScanAnswer,
@@ -39,6 +42,7 @@ SCAN: Final = "rafsight.interfaces.service.workers.worker:scan"
 TASKS: Final = 200
 """Scans after which a worker ends and another begins, so that memory stays flat."""
 _TASK_SIZE: Final = REPORT_SIZE
+_FRAMES: Final = 30
 
 
 def scan(task: ScanTask, settings: ScanSettings) -> NewReport:
@@ -124,11 +128,28 @@ def answer_task(work: Work, task: ScanTask, settings: ScanSettings) -> ScanAnswe
     except MemoryError as error:
         return ScanAnswer(job_id=task.job_id, failure=failure_from(error), is_spent=True)
     except Exception as error:  # noqa: BLE001 - a mistake of ours must not take the worker with it
+        if not isinstance(error, RafsightError):
+            _complain(error, task.job_id)
         return ScanAnswer(job_id=task.job_id, failure=failure_from(error))
+
+
+def _complain(error: Exception, job_id: str) -> None:
+    """Log where something happened that nobody foresaw; not its words, in which anything may stand."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    say(
+        "a scan failed in a way that nobody foresaw",
+        level=logging.ERROR,
+        job=job_id,
+        kind=type(error).__name__,
+        at=places,
+    )
 
 
 def main(descriptor: int) -> None:
     """Do what comes through a pipe until it ends."""
+    configure()
+    catch_strays()
     pipe = Connection(descriptor)
     setup = decode_setup(pipe.recv_bytes(_TASK_SIZE))
     os.chdir("/")  # no configuration lies there for us

@@ -95,14 +95,6 @@ class SecretFinder:
         return SecretSearch(self._settings, salt=self._salt, now=int(time.time()), max_size=self._terms.max_size)
 
 
-def find_secrets(image: Image, terms: SecretTerms | None = None, listener: Listener = silent) -> SecretReport:
-    """Find the secrets of an open image; see `SecretFinder.find`.
-
-    Raises: ConfigurationUnreadable, MalformedConfiguration.
-    """
-    return SecretFinder(terms).find(image, listener)
-
-
 def _read_files(image: Image, purchase: Purchase, search: SecretSearch, listener: Listener) -> None:
     operation = f"secrets of {image.identity.reference}"
     files = purchase.wanted

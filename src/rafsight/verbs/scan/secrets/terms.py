@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rafsight.access.settings_file import SettingsFile
 from rafsight.analysis.secrets.selection import MAX_SIZE
 from rafsight.verbs.scan.terms import SECRET_BUDGET
 
@@ -11,8 +12,8 @@ from rafsight.verbs.scan.terms import SECRET_BUDGET
 class SecretTerms:
     """How secrets are searched. The defaults read `rafsight.yaml` in the working directory if it is there."""
 
-    config: Path | None = None
-    """A configuration file; None looks for one in the working directory."""
+    config: Path | SettingsFile | None = None
+    """A configuration file, or one that was read already; None looks for one in the working directory."""
     budget: int = SECRET_BUDGET
     """[bytes] that may be fetched for it; the largest risk comes first, the rest is a gap."""
     max_size: int = MAX_SIZE

@@ -58,6 +58,11 @@ def decide(cursor: Cursor, job_id: str, event: DeliveryEvent, report: str = "") 
         report,
         job_id,
     )
+    drop(cursor, job_id)
+
+
+def drop(cursor: Cursor, job_id: str) -> None:
+    """Say that the deliveries of a job that were not decided have nothing to tell."""
     cursor.run(
         "UPDATE delivery SET state = 'dropped', finished = ? WHERE job = ? AND state = 'held'", cursor.now, job_id
     )

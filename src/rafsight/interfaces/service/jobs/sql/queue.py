@@ -10,6 +10,9 @@ from rafsight._version import __version__
 from rafsight.interfaces.service.jobs.contract import (
     LOST,
     MAX_ATTEMPTS,
+    MAX_LOST,
+    NO_IMAGE,
+    PUSHED,
     REPLICA_TIMEOUT,
     QueueFull,
     new_id,
@@ -120,6 +123,8 @@ def fail(cursor: Cursor, job_id: str, ticket: str, failure: Failure, *, retry_in
     if retry_in is None and _lent_since(cursor, job):
         retry_in = 0
     if retry_in is None or job.attempts >= MAX_ATTEMPTS:
+        if job.source == PUSHED and failure.code == NO_IMAGE:
+            deliveries.drop(cursor, job.id)
         return _end(cursor, job.id, JobState.FAILED, failure)
     _back(cursor, job.id, cursor.now + retry_in, failure)
     return JobState.WAITING
@@ -137,7 +142,7 @@ def sweep(cursor: Cursor, *, retry_in: int) -> int:
         f"SELECT id, attempts FROM job WHERE state = 'running' AND lease < ? {cursor.skip_locked}", cursor.now
     )
     for job_id, attempts in lost:
-        if attempts >= MAX_ATTEMPTS:
+        if attempts >= MAX_LOST:
             _end(cursor, job_id, JobState.FAILED, LOST)
         else:
             _back(cursor, job_id, cursor.now + retry_delay(retry_in, attempts), LOST)
