@@ -63,9 +63,12 @@ class Harbor:
             raise RuntimeError(answer.json()["error"]["message"] if answer.content else str(answer.status_code))
         return answer
 
-    def metadata(self):
+    def metadata_answer(self):
         accept = "application/vnd.scanner.adapter.metadata+json; version=1.0"
-        metadata = self._send("GET", "/metadata", 200, headers={"Accept": accept}).json()
+        return self._send("GET", "/metadata", 200, headers={"Accept": accept})
+
+    def metadata(self):
+        metadata = self.metadata_answer().json()
         scanner = metadata["scanner"]
         assert scanner["name"]
         assert scanner["vendor"]
@@ -206,8 +209,8 @@ def test_nobody_without_the_token(service):
 
 
 def test_the_log_tells_who_and_what_and_no_secret(service, folder, token, registry, harbor):
-    harbor.metadata()
-    lines = service.wait_for(lambda: [line for line in service.lines() if line.get("route") == "harbor_metadata"])
-    assert lines[-1]["status"] == 200
-    assert lines[-1]["request"]
+    """The line that belongs to an answer is known by its id: others asked the same, and a line may come later."""
+    request = harbor.metadata_answer().headers["X-Request-Id"]
+    (line,) = service.wait_for(lambda: [line for line in service.lines() if line.get("request") == request])
+    assert (line["route"], line["status"]) == ("harbor_metadata", 200)
     assert files_with(folder, token, PASSWORD, BASIC) == []
