@@ -4,7 +4,8 @@
 
 --images names a folder with OCI layouts (planted, ubuntu-like, ...); without it the planted image that rafsight ships
 is used, which has the tags v6 and v5 only (or, where it lies beside the checkout, the shared one in all its forms).
-Peers are run where they are on PATH: trivy, syft, osv-scanner, and nydusd for root. Forms are kept in .cache/.
+Peers are run where they are on PATH: trivy, syft, grype, osv-scanner, nydusify with nydus-image, and nydusd for root.
+Forms are kept in .cache/.
 """
 
 import argparse

@@ -38,11 +38,18 @@ def read_osv(document: dict) -> dict[str, int]:
     return {"components": sum(len(result.get("packages") or []) for result in document.get("results") or [])}
 
 
+def read_cyclonedx(document: dict) -> dict[str, int]:
+    """Read a bill of materials of Grype: files and the distribution are in it, too."""
+    packages = [one for one in document.get("components") or [] if one["type"] not in ("file", "operating-system")]
+    return {"components": len(packages)}
+
+
 READERS: dict[str, Callable[[dict], dict[str, int]]] = {
     "rafsight": read_ours,
     "trivy": read_trivy,
     "syft": read_syft,
     "osv-scanner": read_osv,
+    "cyclonedx": read_cyclonedx,
 }
 
 if __name__ == "__main__":

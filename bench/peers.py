@@ -1,6 +1,8 @@
 """What a user would otherwise run on the same images: the peers that this machine has, and how each is called.
 
-Each scans with nothing cached, Trivy a second time with its cache. What a tool prints lies in a file then.
+Each scans with nothing cached, Trivy a second time with its cache. Their databases have to be where they look for them
+(`TRIVY_CACHE_DIR`, `GRYPE_DB_CACHE_DIR` and `OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY` say so); none is fetched. What a
+tool prints lies in a file then.
 """
 
 import os
@@ -11,13 +13,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.measure import Sample, run
+from bench.measure import Sample, rafsight, run
 from bench.nydusd import fetch_bootstrap, mounted
 from bench.recorded import TRIVY_IMAGE, TRIVY_ROOTFS
 
-SETTINGS = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"}
-OFFLINE = ("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-version-check", "--offline-scan")
-TRIVY = ("--scanners", "vuln", "--format", "json", "--list-all-pkgs", "--quiet", *OFFLINE)
+SETTINGS = {
+    "SYFT_CHECK_FOR_APP_UPDATE": "false",
+    "SYFT_REGISTRY_INSECURE_USE_HTTP": "true",
+    "GRYPE_CHECK_FOR_APP_UPDATE": "false",
+    "GRYPE_DB_AUTO_UPDATE": "false",
+    "GRYPE_DB_VALIDATE_AGE": "false",
+    "GRYPE_REGISTRY_INSECURE_USE_HTTP": "true",
+}
+SKIPPED = ("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-version-check")
+TRIVY = (
+    *("--scanners", "vuln", "--format", "json", "--list-all-pkgs", "--quiet"),
+    *(*SKIPPED, "--disable-telemetry", "--offline-scan"),
+)
+GRYPE = ("--quiet", "--output", "cyclonedx-json")
+"""Its own JSON lists only packages with findings."""
 SYFT = ("scan", "--quiet", "--output", "json")
 OSV = ("scan", "image", "--offline", "--format", "json", "--all-packages")
 
@@ -39,14 +53,16 @@ class Peer:
 
 
 def find_peers() -> list[Peer]:
-    """Return the peers that this machine has; Syft's wheel beside this interpreter counts."""
-    syft = shutil.which("syft", path=str(Path(sys.executable).parent)) or shutil.which("syft")
-    trivy, nydusd = shutil.which("trivy"), shutil.which("nydusd")
+    """Return the peers that this machine has; Syft's wheel beside this interpreter counts if there is no other."""
+    syft = shutil.which("syft") or shutil.which("syft", path=str(Path(sys.executable).parent))
+    trivy, grype, nydusd = (shutil.which(name) for name in ("trivy", "grype", "nydusd"))
     peers = []
     if trivy:
         peers.append(Peer(tool=TRIVY_IMAGE, reads_as="trivy", form="oci", cases=trivy_image))
     if syft:
         peers.append(Peer(tool="syft registry:", reads_as="syft", form="oci", cases=syft_image(syft)))
+    if grype:
+        peers.append(Peer(tool="grype registry:", reads_as="cyclonedx", form="oci", cases=grype_image))
     if shutil.which("osv-scanner") and shutil.which("skopeo"):
         peers.append(Peer(tool="skopeo and osv-scanner", reads_as="osv-scanner", form="oci", cases=osv_scanner))
     if nydusd and os.geteuid() == 0:
@@ -57,6 +73,13 @@ def find_peers() -> list[Peer]:
             if syft:
                 cases = over_nydusd(syft, *SYFT)
                 peers.append(Peer(tool="syft over nydusd", reads_as="syft", form=form, cases=cases))
+            if grype:
+                cases = over_nydusd(grype, *GRYPE)
+                peers.append(Peer(tool="grype over nydusd", reads_as="cyclonedx", form=form, cases=cases))
+    for name in ("trivy", "grype", "osv-scanner"):
+        if shutil.which(name):
+            tool = f"rafsight scan --engine {name}"
+            peers.append(Peer(tool=tool, reads_as="trivy", form="v6", cases=by_engine(name)))
     return peers
 
 
@@ -77,6 +100,24 @@ def syft_image(syft: str) -> Cases:
 
     def cases(host: str, repository: str, work: Path) -> Iterator[tuple[str, Sample]]:
         yield "cold", scan(work, syft, *SYFT, f"registry:{host}/{repository}:latest")
+
+    return cases
+
+
+def grype_image(host: str, repository: str, work: Path) -> Iterator[tuple[str, Sample]]:
+    """Scan with Grype, which reads an image from its registry as Syft does."""
+    yield "cold", scan(work, "grype", f"registry:{host}/{repository}:latest", *GRYPE)
+
+
+def by_engine(name: str) -> Cases:
+    """Return how rafsight has a peer scan a Nydus image, with nothing cached."""
+
+    def cases(host: str, repository: str, work: Path) -> Iterator[tuple[str, Sample]]:
+        if name == "trivy":
+            run(["trivy", "clean", "--scan-cache"])
+        options = ("--quiet", "--engine", name, "--format", "json", "--list-all-pkgs")
+        cache = ("--cache-dir", str(work / "cache"))
+        yield "cold", scan(work, *rafsight(*cache, "scan", f"{host}/{repository}:latest", *options))
 
     return cases
 

@@ -1,7 +1,7 @@
 """Images made and mended: `convert` from and to a registry on loopback, `repair` over the slow link.
 
-Beside `convert` stand the figures of nydusify, which were measured elsewhere on two cores, and, where nydus-image is on
-PATH, what it takes for the layers alone: no registry, no verifying, all layers at once.
+Beside `convert` stand nydusify where it is on PATH with nydus-image (else its figures, which were measured elsewhere on
+two cores), and what nydus-image takes for the layers alone: no registry, no verifying, all layers at once.
 """
 
 import json
@@ -38,6 +38,7 @@ def convert(runs: int, work: Path, layouts: Mapping[str, Path]) -> list[dict[str
             assert sample.status == 0, f"{name} cannot be converted"
             rows.append(_row(name, version, sample))
             if version == "6":
+                rows += _nydusify(runs, work, name, layout, sample)
                 rows += _peers(work, name, layout, sample)
     return rows
 
@@ -96,8 +97,31 @@ def _repair(work: Path, reference: str, target: str, local: Path) -> list[str]:
     )
 
 
+def _nydusify(runs: int, work: Path, name: str, layout: Path, ours: Sample) -> list[dict[str, str]]:
+    """Have nydusify do the same: from and to the registry on loopback, to RAFS v6, with its own defaults."""
+    if not _has_nydusify():
+        return []
+    samples: list[Sample] = []
+    for _ in range(runs):
+        for folder in ("pushed", "nydusify"):
+            shutil.rmtree(work / folder, ignore_errors=True)
+        (work / "pushed").mkdir()
+        with service(python("-m", "bench.serve", "--writable", str(work / "pushed"), f"{name}={layout}")) as port:
+            source, target = f"127.0.0.1:{port}/{name}:latest", f"127.0.0.1:{port}/out/{name}:v6"
+            places = ("--source", source, "--target", target, "--work-dir", str(work / "nydusify"))
+            samples.append(run(["nydusify", "convert", *places, "--fs-version", "6", "--plain-http"]))
+    sample = middle(samples)
+    assert sample.status == 0, f"nydusify cannot convert {name}"
+    row = {"image": name, "by": "nydusify convert, RAFS v6", "s": f"{sample.seconds:.2f}"}
+    return [{**row, "cpu s": f"{sample.cpu_seconds:.2f}", "times": f"{sample.seconds / ours.seconds:.1f}"}]
+
+
+def _has_nydusify() -> bool:
+    return bool(shutil.which("nydusify") and shutil.which("nydus-image"))
+
+
 def _row(name: str, version: str, sample: Sample) -> dict[str, str]:
-    recorded = NYDUSIFY.get(name) if version == "6" else None
+    recorded = NYDUSIFY.get(name) if version == "6" and not _has_nydusify() else None
     row = {
         "image": name,
         "by": f"rafsight convert, RAFS v{version}",

@@ -126,7 +126,7 @@ def is_alive(pid):
     return state != "Z"
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     """Wait until something holds; a test fails if it never does."""
     last = time.monotonic() + seconds
     while not condition():

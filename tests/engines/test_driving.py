@@ -102,8 +102,9 @@ def test_commands_over_a_mounted_tree(tmp_path, name, arguments):
     assert name != "trivy" or offs <= set(command.arguments)
 
 
-@pytest.mark.parametrize("status", [0, 1, 128])
-def test_osv_scanner_ends_well_in_three_ways(driven, status):
+@pytest.mark.parametrize("status", [0, 1, 127, 128])
+def test_osv_scanner_ends_well_in_four_ways(driven, status):
+    """127 only with a report, see below."""
     _, output = driven("osv-scanner", status=status)
     assert output.status == status
 
@@ -142,6 +143,12 @@ def test_it_fails_for_want_of_a_database(driven, name, log, advice):
             "Java DB error: --skip-java-db-update cannot be specified on the first run",
             "--download-java-db-only",
         ),
+        (
+            "trivy",
+            "validate error: --skip-db-update cannot be specified with the old DB schema. Local DB: 1, Expected: 2",
+            "--download-db-only",
+        ),
+        ("trivy", "the version of DB schema doesn't match. Local DB: 3, Expected: 2", "--download-db-only"),
         ("trivy", "failed to init DB: x", "--download-db-only"),
         ("trivy", "unable to initialize fs cache: cache may be in use by another process: timeout", "TRIVY_CACHE_DIR"),
         ("trivy", "no such file", ""),

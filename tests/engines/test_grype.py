@@ -77,6 +77,20 @@ def test_the_distribution_the_database_and_no_gaps(report):
     assert report.gaps == ()
 
 
+def test_packages_of_a_distribution_that_it_does_not_know_do_not_look_clean():
+    """They have no purl then, and the report says nothing of the distribution."""
+    properties = [
+        {"name": "syft:package:foundBy", "value": "dpkg-db-cataloger"},
+        {"name": "syft:package:type", "value": "deb"},
+        {"name": "syft:location:0:path", "value": "/var/lib/dpkg/status"},
+    ]
+    one = {"bom-ref": "f9472ba48f26bd9c", "type": "library", "name": "libsystemd0", "properties": properties}
+    report = read(bill=BILL | {"components": [one]}, distro={"name": "", "version": "", "idLike": None})
+    assert expected.component(report, "libsystemd0").ecosystem is Ecosystem.DEB
+    assert expected.component(report, "libsystemd0").found_by == "dpkg-db-cataloger"
+    assert expected.reasons(report) == [("unknown-distribution", "OS packages")]
+
+
 def test_packages_that_the_bill_lacks_are_taken_from_their_matches():
     report = GRYPE.read(output_of("grype", companion=json.dumps(BILL).encode()))
     assert expected.findings_in(report) == expected.FINDINGS

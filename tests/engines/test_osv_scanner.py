@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.engines import expected
-from tests.engines.fakes import output_of
+from tests.engines.fakes import output_of, recorded
 
 from rafsight.analysis.inventory import Distribution, Ecosystem
 from rafsight.engines.catalogue import engine_named
@@ -20,10 +20,10 @@ def report():
     return OSV.read(output_of("osv-scanner", log="report.stderr.txt"))
 
 
-def read(*entries, log=LOADED, image="", path="/var/lib/x"):
+def read(*entries, log=LOADED, image="", path="/var/lib/x", status=1):
     results = [{"source": {"path": path, "type": "os"}, "packages": list(entries)}]
     document = {"results": results, "image_metadata": {"os": image} if image else None}
-    return OSV.read(output_of("osv-scanner", raw=json.dumps(document).encode(), words=log))
+    return OSV.read(output_of("osv-scanner", raw=json.dumps(document).encode(), words=log, status=status))
 
 
 def entry(name="jinja2", ecosystem="PyPI", version="2.10", *records, **more):
@@ -65,7 +65,7 @@ def test_the_distribution_and_no_gaps(report):
     assert report.inventory.distribution == Distribution(
         id="debian", version="12", name="Debian GNU/Linux 12 (bookworm)"
     )
-    assert report.gaps == ()
+    assert report.gaps == report.notes == ()
     assert report.database is not None
     assert report.database.built == ""
 
@@ -77,10 +77,51 @@ def test_no_database_at_all_does_not_look_clean():
     assert ("no-advisories", "PyPI") in expected.reasons(report)
 
 
+def test_no_database_at_all_as_newer_releases_end():
+    """Since 2.6 with 127, and the same report."""
+    missing = recorded("osv-scanner", "missing-database.txt").decode()
+    why = "Error during extraction: (extracting as vulnmatch/osvlocal) unable to fetch OSV database\n"
+    report = read(entry(), status=127, log=missing + why)
+    assert expected.reasons(report) == [("no-advisories", "PyPI")]
+
+
 def test_a_database_that_is_not_there_for_all_does_not_look_clean():
+    """Of PyPI, too, only what comes before the first package of npm was matched."""
     report = OSV.read(output_of("osv-scanner", "partial-database.json", "partial-database.txt"))
     assert [one.id for one in report.findings] == ["CVE-2018-1000656", "CVE-2019-10906"]
-    assert expected.reasons(report) == [("no-advisories", "npm")]
+    told = {gap.subject: gap.detail for gap in report.gaps}
+    assert told == {
+        "PyPI": "osv-scanner stopped before it had matched all packages",
+        "npm": "osv-scanner has no database of this ecosystem here",
+    }
+    assert "--download-offline-databases" in report.notes[0]
+
+
+def test_matching_that_fails_for_another_reason_does_not_look_clean():
+    why = "Error during extraction: (extracting as vulnmatch/osvlocal) context deadline exceeded\n"
+    assert expected.reasons(read(entry(), log=LOADED + why)) == [("no-advisories", "PyPI")]
+
+
+def test_files_that_it_could_not_read():
+    report = OSV.read(output_of("osv-scanner", "unread.json", "unread.txt", status=127))
+    assert expected.packages_in(report, "deb") == {("zlib1g", "1:1.2.13")}
+    assert expected.reasons(report) == [
+        ("malformed", "lib/apk/db/installed"),
+        ("malformed", "var/lib/rpm/rpmdb.sqlite"),
+        ("malformed", "d/foo.egg"),
+        ("malformed", "usr/lib/python3/x.dist-info/METADATA"),
+    ]
+    assert (
+        report.gaps[2].detail
+        == "osv-scanner (python/wheelegg) could not read it: zip.NewReader: zip: not a valid zip file"
+    )
+
+
+def test_a_long_word_about_a_file_is_cut():
+    log = f"{LOADED}Error during extraction: (extracting as os/apk) a\x1b/b: {'x' * 10_000}\n"
+    (gap,) = read(entry(), log=log).gaps
+    assert gap.subject == "a\\x1b/b"
+    assert len(gap.detail) == 300
 
 
 def test_what_comes_after_a_missing_database_is_not_matched_either():
@@ -89,6 +130,7 @@ def test_what_comes_after_a_missing_database_is_not_matched_either():
     told = {gap.subject: gap.detail for gap in report.gaps}
     assert told == {
         "Debian": "osv-scanner did not come to this ecosystem",
+        "PyPI": "osv-scanner stopped before it had matched all packages",
         "npm": "osv-scanner has no database of this ecosystem here",
     }
 

@@ -88,6 +88,31 @@ def test_no_version(opened, bin_, name, said):
 
 
 @pytest.mark.parametrize(
+    ("name", "said", "module"),
+    [
+        ("trivy", b"Version: dev\n", "github.com/aquasecurity/trivy"),
+        ("grype", b"grype [not provided]\n", "github.com/anchore/grype"),
+        ("syft", b"syft [not provided]\n", "github.com/anchore/syft"),
+    ],
+)
+def test_a_build_without_a_version_of_its_own_says_it_in_its_build(opened, bin_, name, said, module):
+    """As `go install MODULE@VERSION` makes it."""
+    fake = install(bin_, name, version=said)
+    with fake.program.open("a") as file:
+        file.write(f"\npath\t{module}/cmd/{name}\nmod\t{module}\tv1.57.1\th1:x=\n")
+    assert opened(name).version == "1.57.1"
+
+
+@pytest.mark.parametrize("stamp", ["(devel)", "v0.0.0-20260319081500-abcdef012345", "v1.57"])
+def test_a_build_without_any_version(opened, bin_, stamp):
+    fake = install(bin_, "syft", version=b"syft [not provided]\n")
+    with fake.program.open("a") as file:
+        file.write(f"\nmod\tgithub.com/anchore/syft\t{stamp}\t\n")
+    with pytest.raises(EngineVersionUnknown):
+        opened("syft")
+
+
+@pytest.mark.parametrize(
     "introduce", ["echo 'Version: 9.9.9' >&2; exit 1", "echo 'Version: 9.9.9'; exit 3", "kill -KILL $$"]
 )
 def test_a_program_that_fails_has_no_version(opened, bin_, introduce):

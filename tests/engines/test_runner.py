@@ -16,7 +16,7 @@ from rafsight.engines.runner import LOG_SIZE, OutOfTime, TooMuchOutput, run
 def script(tmp_path):
     """Run a script of the shell."""
 
-    def go(text, *arguments, time_limit=20.0, output_limit=1 << 20, environment=None):
+    def go(text, *arguments, time_limit=60.0, output_limit=1 << 20, environment=None):
         program = tmp_path / "program"
         program.write_text("#!/bin/sh\n" + text)
         program.chmod(0o755)
@@ -93,15 +93,15 @@ def test_more_output_than_that(script, tmp_path):
 def test_it_does_not_end_in_time(script, tmp_path, outputs):
     began = time.monotonic()
     with pytest.raises(OutOfTime) as caught:
-        script(f"echo $$ > pid; echo so far >&2; {outputs}\nwhile :; do /bin/sleep 5; done", time_limit=1.0)
-    assert 1.0 <= time.monotonic() - began < 5
+        script(f"echo $$ > pid; echo so far >&2; {outputs}\nwhile :; do /bin/sleep 5; done", time_limit=2.0)
+    assert 2.0 <= time.monotonic() - began < 60
     assert caught.value.log == "so far\n"
     assert not is_alive(child_of(tmp_path))
 
 
 def test_one_that_heeds_no_signal(script, tmp_path):
     with pytest.raises(OutOfTime):
-        script("trap '' TERM INT HUP; echo $$ > pid; while :; do /bin/sleep 5; done", time_limit=1.0)
+        script("trap '' TERM INT HUP; echo $$ > pid; while :; do /bin/sleep 5; done", time_limit=2.0)
     assert not is_alive(child_of(tmp_path))
 
 
@@ -114,7 +114,7 @@ def test_what_it_left_behind_ends_with_it(script, tmp_path):
     began = time.monotonic()
     ended = script("/bin/sleep 600 & echo $! > pid; echo out")
     assert (ended.status, ended.output) == (0, b"out\n")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     wait_for(lambda: not is_alive(child_of(tmp_path)))
 
 
@@ -125,7 +125,7 @@ def test_what_went_to_another_session_keeps_nobody_waiting(script, tmp_path):
             "/usr/bin/setsid /bin/sh -c 'echo $$ > pid; exec /bin/sleep 600' & while [ ! -s pid ]; do :; done; echo out"
         )
         assert (ended.status, ended.output) == (0, b"out\n")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
     finally:
         os.kill(child_of(tmp_path), signal.SIGKILL)
 

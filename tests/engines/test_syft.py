@@ -6,7 +6,7 @@ import pytest
 from tests.engines import expected
 from tests.engines.fakes import output_of
 
-from rafsight.analysis.inventory import Distribution, Ecosystem
+from rafsight.analysis.inventory import Distribution, Ecosystem, GapReason
 from rafsight.engines.catalogue import engine_named
 from rafsight.engines.syft import source_of_rpm
 
@@ -87,6 +87,38 @@ def test_nothing_found_does_not_look_clean(document):
 )
 def test_kinds_of_packages(purl, ecosystem):
     assert read({"name": "x", "purl": purl}).inventory.components[0].ecosystem is ecosystem
+
+
+@pytest.mark.parametrize("kind", [Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM])
+def test_packages_of_a_distribution_that_it_does_not_know_have_no_purl(kind):
+    (one,) = read({"name": "x", "type": kind.value}).inventory.components
+    assert one.ecosystem is kind
+
+
+def test_files_that_it_could_not_read():
+    """As 1.57 says it; what it says of programs is said of everything that is none."""
+    author = "failed to parse package.json file: unable to parse package.json author: json: cannot unmarshal array"
+    files = [
+        {
+            "location": {"path": "/srv/toposort-class/package.json"},
+            "unknowns": [f"javascript-package-cataloger: {author}"],
+        },
+        {"location": {"path": "/lib/apk/db/installed"}, "unknowns": ["apk-db-cataloger: \x1b" + "x" * 1000]},
+        {
+            "location": {"path": "/usr/lib/libkeys.so"},
+            "unknowns": [
+                "cargo-auditable-binary-cataloger: rust cataloger: unable to read dependency information",
+                "file-executable-cataloger: unable to determine ELF features",
+                "unknowns-labeler: no package identified in executable file",
+            ],
+        },
+        {"location": {"path": "/etc/os-release"}},
+    ]
+    one, other = read({"name": "x", "purl": "pkg:npm/x"}, files=files).gaps
+    assert (one.reason, one.subject) == (GapReason.MALFORMED, "srv/toposort-class/package.json")
+    assert one.detail == f"syft (javascript-package-cataloger) could not read it: {author}"
+    assert other.detail.startswith("syft (apk-db-cataloger) could not read it: \\x1bxxx")
+    assert len(other.detail) == 300
 
 
 def test_an_rpm():

@@ -1,24 +1,28 @@
 """Real engines, through `rafsight scan --engine`: what they find in the view of an image is what they find in the image.
 
-Syft comes with the requirements. The others are held to it where they are on PATH; here that is no requirement, so that
-the tests of what is not there do not exist.
+Syft comes with the requirements. The others are held to it where they are on PATH, with their databases; that is no
+requirement.
 """
 
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
+from tests.interfaces.presenting_process import presenting
 from tests.parity.conftest import run_syft
 from tests.shared import needs_shared
 from tests.views.observed import needs_root
 
+from rafsight.engines.catalogue import engine_named
+from rafsight.engines.engine import Target, Via
 from rafsight.interfaces.cli import run
 from rafsight.testing.registry import PLANTED, serve_layout
 
 LOST_WHITEOUTS = {"pkg:npm/marked@0.3.2"}
 """The converter lost two whiteouts in the Nydus forms of the planted image, see `test_syft`."""
-OTHERS = [name for name in ("trivy", "grype", "osv-scanner") if shutil.which(name)]
+OTHERS = ("trivy", "grype", "osv-scanner")
 
 
 @pytest.fixture
@@ -120,22 +124,97 @@ def test_engines_that_are_here_are_usable_or_say_why(tmp_path, monkeypatch, capf
     assert run(["engines", "--json"]) == 0
     found = {one["name"]: one for one in json.loads(capfdbinary.readouterr()[0])["engines"]}
     assert found["syft"]["usable"]
-    for name in OTHERS:
+    for name in filter(shutil.which, OTHERS):
         assert found[name]["path"] == shutil.which(name)
         assert found[name]["usable"] or found[name]["problem"]
 
 
-if OTHERS:
+@pytest.fixture(scope="module")
+def original(planted, tmp_path_factory):
+    """The planted image as a docker archive, whole."""
+    archive = tmp_path_factory.mktemp("original") / "planted.tar"
+    places = [f"oci:{planted}:oci", f"docker-archive:{archive}:planted:oci"]
+    subprocess.run(["skopeo", "copy", "--quiet", "--insecure-policy", *places], check=True, capture_output=True)
+    return archive
 
-    @pytest.mark.parametrize("name", OTHERS)
-    def test_other_engines_that_are_here(tmp_path, monkeypatch, capfdbinary, name):
-        """With their own home, for the sake of their databases: a report, or the word that a database is missing."""
-        monkeypatch.setenv("RAFSIGHT_CACHE_DIR", str(tmp_path))
-        status = run(["-q", "scan", f"oci:{PLANTED}:v6", "--engine", name, "--format", "json", "--list-all-pkgs"])
-        output, errors = capfdbinary.readouterr()
-        if status in (0, 3):
-            assert {"pkg:pypi/flask@0.12.2"} <= {purl.lower() for purl in listed(json.loads(output))} or name != "trivy"
-            assert json.loads(output)["Rafsight"]["Engine"]["Name"] == name
-        else:
-            assert status == 71, os.fsdecode(errors)
-            assert "database" in os.fsdecode(errors).lower()
+
+def call(name, archive, folder, reference=""):
+    """Run an engine as rafsight does, with its own databases: over an archive, or on an image of a registry."""
+    engine = engine_named(name)
+    command = engine.command(Target(via=Via.ARCHIVE, place=archive, scratch=folder))
+    if command.settings is not None:
+        command.settings.write_bytes(b"")
+    arguments = list(command.arguments)
+    if reference and name == "trivy":
+        arguments[1:3] = ["--image-src", "remote", reference]
+    elif reference:
+        arguments[0] = f"registry:{reference}"
+    environment = {**os.environ, **engine.traits.forced, "GRYPE_REGISTRY_INSECURE_USE_HTTP": "true"}
+    done = subprocess.run([name, *arguments], env=environment, cwd=folder, capture_output=True, check=False)
+    skip_without_database(name, os.fsdecode(done.stderr))
+    assert done.returncode in command.good, done.stderr
+    return json.loads(done.stdout)
+
+
+def needs_peer(name):
+    if not shutil.which(name):
+        pytest.skip(f"needs {name} on PATH")
+
+
+def skip_without_database(name, log):
+    if engine_named(name).remedy(log):
+        pytest.skip(f"{name} has no database here")
+
+
+def facts(name, document):
+    """Return what an engine found, by image alone: no layers, no digests."""
+    if name == "grype":
+        return {(one["vulnerability"]["id"], one["artifact"]["purl"]) for one in document["matches"]}
+    if name == "trivy":
+        results = document["Results"]
+        packages = {("", one["Identifier"]["PURL"]) for each in results for one in each.get("Packages", [])}
+        flaws = [one for each in results for one in each.get("Vulnerabilities", [])]
+        return packages | {(one["VulnerabilityID"], one["PkgIdentifier"]["PURL"]) for one in flaws}
+    entries = [entry for result in document["results"] for entry in result["packages"]]
+    return {
+        (flaw, f"{entry['package']['name']}@{entry['package']['version']}")
+        for entry in entries
+        for flaw in ("", *(one["id"] for one in entry.get("vulnerabilities", [])))
+    }
+
+
+def compare_facts(found, expected, tag):
+    more = {one for one in found if any(one[1] == purl for purl in LOST_WHITEOUTS)} if tag != "oci" else set()
+    assert found - more == expected
+
+
+@needs_shared
+@pytest.mark.peer
+@pytest.mark.shared
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
+@pytest.mark.parametrize("tag", ["oci", "v6", "v5"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_others_find_in_a_slim_archive_what_they_find_in_the_image(request, planted, tmp_path, capfdbinary, name, tag):
+    """With their own home, for the sake of their databases."""
+    needs_peer(name)
+    expected = facts(name, call(name, request.getfixturevalue("original"), tmp_path))
+    command = ["-q", "--cache-dir", str(tmp_path / "cache"), "scan", f"oci:{planted}:{tag}", "--engine", name, "--raw"]
+    assert run(command) == 0
+    compare_facts(facts(name, json.loads(capfdbinary.readouterr()[0])), expected, tag)
+
+
+@needs_shared
+@pytest.mark.peer
+@pytest.mark.shared
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
+@pytest.mark.parametrize("name", ["trivy", "grype"])
+def test_others_find_in_an_image_that_is_presented_what_they_find_in_the_image(request, planted, tmp_path, name):
+    needs_peer(name)
+    archive = request.getfixturevalue("original")
+    expected = facts(name, call(name, archive, tmp_path))
+    with (
+        serve_layout(planted) as registry,
+        presenting(registry.host, tmp_path, "--for", name) as (address, _),
+    ):
+        found = facts(name, call(name, archive, tmp_path, f"{address}/app:v6"))
+    compare_facts(found, expected, "v6")

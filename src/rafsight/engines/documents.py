@@ -18,6 +18,7 @@ from rafsight.analysis.inventory import (
     GapReason,
     Inventory,
 )
+from rafsight.base.text import escape
 from rafsight.engines.engine import MalformedOutput
 from rafsight.matching.finding import Finding
 
@@ -30,6 +31,10 @@ _ALIASES: Final = {
     "dart": Ecosystem.PUB,
     "oci": Ecosystem.GENERIC,
 }
+_DETAIL_LENGTH: Final = 300
+"""[characters]"""
+SYSTEM_KINDS: Final = {"deb": Ecosystem.DEB, "apk": Ecosystem.APK, "rpm": Ecosystem.RPM}
+"""Syft's library gives packages of a distribution no purl where it does not know which: then their type says it."""
 _KINDS: Final = {kind.value: kind for kind in Ecosystem} | _ALIASES
 
 
@@ -91,6 +96,19 @@ def gaps_of(inventory: Inventory, *, lists_only: bool) -> tuple[Gap, ...]:
         detail = f"the engine does not know which distribution the {system} OS packages are from"
         return (Gap(reason=GapReason.UNKNOWN_DISTRIBUTION, subject="OS packages", detail=detail),)
     return ()
+
+
+def unread(engine: str, path: str, reader: str, why: str) -> Gap:
+    """Make a gap of a file that an engine says it could not read.
+
+    Args:
+        engine: by name.
+        path: of the file.
+        reader: the part of the engine that wanted to read it.
+        why: as the engine says it.
+    """
+    detail = escape(f"{engine} ({reader}) could not read it: {why}")[:_DETAIL_LENGTH]
+    return Gap(reason=GapReason.MALFORMED, subject=escape(path.lstrip("/")), detail=detail)
 
 
 def _order(component: Component) -> tuple[str, str, str, tuple[bytes, ...], str]:

@@ -63,7 +63,7 @@ def drive(
         raise EngineTooSlow(**names, seconds=f"{time_limit:g}", said=Excerpt.of(error.log)) from error
     except TooMuchOutput as error:
         raise EngineTalksTooMuch(**names, limit=report_size) from error
-    if ended.status not in command.good:
+    if ended.status not in command.good and not (ended.status in command.partial and ended.output.strip()):
         _fail(program, ended)
     companion = None
     if command.companion is not None and command.companion.is_file():

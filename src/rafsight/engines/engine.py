@@ -83,6 +83,8 @@ class Command:
     """Without the program."""
     good: frozenset[int] = frozenset({0})
     """Exit statuses that come with a report."""
+    partial: frozenset[int] = frozenset()
+    """Exit statuses that come with a report if anything was written: only that tells them from a failure."""
     companion: Path | None = None
     """A second document that the engine writes in the same run."""
     settings: Path | None = None

@@ -14,7 +14,16 @@ import msgspec
 from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap, GapReason
 from rafsight.base.severity import Severity
 from rafsight.base.text import escape
-from rafsight.engines.documents import decode, gaps_of, kind_of, location_of, some, sorted_findings, take_stock
+from rafsight.engines.documents import (
+    SYSTEM_KINDS,
+    decode,
+    gaps_of,
+    kind_of,
+    location_of,
+    some,
+    sorted_findings,
+    take_stock,
+)
 from rafsight.engines.engine import Command, EngineReport, MalformedOutput, Output, Target, Traits, Via
 from rafsight.matching.finding import CvssRating, DataSource, Finding, Status
 from rafsight.matching.severity import severity_of_word
@@ -48,7 +57,6 @@ _NO_DATABASE: Final = re.compile(
 _EXTENDED: Final = {"negligible": Severity.LOW}
 _STATUSES: Final = {"fixed": Status.FIXED, "wont-fix": Status.WILL_NOT_FIX}
 _LOCATION: Final = re.compile(r"syft:location:[0-9]+:path\Z")
-_SYSTEM: Final = {"deb": Ecosystem.DEB, "apk": Ecosystem.APK, "rpm": Ecosystem.RPM}
 
 
 class _Metrics(msgspec.Struct):
@@ -233,10 +241,10 @@ def _bill(bom: _Bom) -> dict[str, Component]:
         properties = some(one.properties)
         if one.type in ("file", "operating-system") or not properties:
             continue
-        found_by = next((item.value for item in properties if item.name == "syft:package:foundBy"), "")
+        said = {item.name: item.value for item in properties}
         places = {location_of(item.value) for item in properties if _LOCATION.match(item.name)}
         packages[_qualifier(one.reference, "package-id") or one.reference] = Component(
-            ecosystem=kind_of(one.purl),
+            ecosystem=kind_of(one.purl, SYSTEM_KINDS.get(said.get("syft:package:type", ""), Ecosystem.GENERIC)),
             name=one.name,
             version=one.version,
             purl=one.purl,
@@ -244,7 +252,7 @@ def _bill(bom: _Bom) -> dict[str, Component]:
             maintainer=one.publisher,
             source_name=_qualifier(one.purl, "upstream").partition("@")[0] if _is_simple(one.purl) else "",
             locations=tuple(sorted(places)),
-            found_by=found_by,
+            found_by=said.get("syft:package:foundBy", ""),
         )
     return packages
 
@@ -271,7 +279,7 @@ def _component(artifact: _Artifact, listed: Component | None) -> Component:
             locations=_places(artifact) or listed.locations,
         )
     return Component(
-        ecosystem=kind_of(artifact.purl, _SYSTEM.get(artifact.type, Ecosystem.GENERIC)),
+        ecosystem=kind_of(artifact.purl, SYSTEM_KINDS.get(artifact.type, Ecosystem.GENERIC)),
         name=artifact.name,
         version=artifact.version,
         purl=artifact.purl,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Ecosystem, Gap, GapReason
-from rafsight.engines.documents import decode, gaps_of, location_of, some, sorted_findings, take_stock
+from rafsight.engines.documents import decode, gaps_of, location_of, some, sorted_findings, take_stock, unread
 from rafsight.engines.engine import Command, EngineReport, MalformedOutput, Output, Target, Traits
 from rafsight.matching.advisory import Facts, ParsedRecord
 from rafsight.matching.distributions import FAMILIES, LANGUAGES
@@ -40,9 +40,16 @@ TRAITS: Final = Traits(
 
 _GOOD: Final = frozenset({0, 1, 128})
 """Nothing found, something found, no packages."""
+_PARTIAL: Final = frozenset({127})
+"""Since 2.6: nothing found, and something went wrong on the way."""
 _NO_PACKAGES: Final = 128
 _MISSING: Final = re.compile(r"(?im)could not load db for (.{1,100}?) ecosystem")
 _LOADED: Final = re.compile(r"(?im)^loaded (.{1,100}?) local db from ")
+_FAILED: Final = re.compile(r"(?im)^error during extraction: \(extracting as ([^)\n]{1,100})\) ((?:.*\n\t)*.*)")
+_MATCHING: Final = "vulnmatch/"
+"""How the plug-ins are called that look for vulnerabilities."""
+_AFTERWARDS: Final = (_MATCHING, "vex/")
+"""How those are called that read no files; `vex/` ones only take packages out that are listed twice."""
 _NOTHING: Final = b'{"results": []}'
 _KINDS: Final = {
     **{family.base: family.packages for family in FAMILIES.values()},
@@ -104,7 +111,10 @@ class OsvScanner:
         settings = target.scratch / "settings.toml"
         options = ("--offline", "--format", "json", "--all-packages", "--config", str(settings))
         return Command(
-            arguments=("scan", "image", *options, "--archive", str(target.place)), good=_GOOD, settings=settings
+            arguments=("scan", "image", *options, "--archive", str(target.place)),
+            good=_GOOD,
+            partial=_PARTIAL,
+            settings=settings,
         )
 
     def read(self, output: Output) -> EngineReport:
@@ -132,13 +142,16 @@ class OsvScanner:
             inventory=inventory,
             findings=sorted_findings(findings, inventory),
             unimportant=sorted_findings(unimportant, inventory),
-            gaps=(*_unmatched(document, output.log), *gaps_of(inventory, lists_only=False)),
+            gaps=(*_unread(output.log), *_unmatched(document, output.log), *gaps_of(inventory, lists_only=False)),
             database=DatabaseFacts(path="", built="", newest_record="", record_count=0, digest=""),
+            notes=(remedy,) if (remedy := self.remedy(output.log)) else (),
         )
 
     def remedy(self, log: str) -> str:
         """Say how to get databases that are missing."""
-        return f"Its databases are missing here: run `{_DATABASES}`." if _MISSING.search(log) else ""
+        if not _MISSING.search(log):
+            return ""
+        return f"A database of osv-scanner is missing here: run `{_DATABASES}`, where the network may be used."
 
 
 def _component(entry: _Entry, source: _Source) -> Component:
@@ -208,11 +221,26 @@ def _ecosystems(results: Iterable[_Result]) -> Iterator[str]:
 def _unmatched(document: _Document, log: str) -> Iterator[Gap]:
     """Say which ecosystems were silently not matched: only its log tells.
 
-    At the first database that is missing it stops, whatever comes after it. So each ecosystem must be seen to be
-    loaded.
+    At the first database that is missing it stops, whatever comes after it: packages of other ecosystems, and more of
+    those whose database it has loaded. So each ecosystem must be seen to be loaded, and nothing may have gone wrong.
     """
     missing, loaded = set(_MISSING.findall(log)), set(_LOADED.findall(log))
+    has_stopped = bool(missing) or any(name.startswith(_MATCHING) for name, _ in _FAILED.findall(log))
     used = {split_ecosystem(ecosystem)[0] for ecosystem in _ecosystems(some(document.results))} - {""}
-    for ecosystem in sorted(missing | used - loaded):
-        lacks = "has no database of this ecosystem here" if ecosystem in missing else "did not come to this ecosystem"
+    for ecosystem in sorted(missing | used if has_stopped else used - loaded):
+        if ecosystem in missing:
+            lacks = "has no database of this ecosystem here"
+        elif ecosystem in loaded:
+            lacks = "stopped before it had matched all packages"
+        else:
+            lacks = "did not come to this ecosystem"
         yield Gap(reason=GapReason.NO_ADVISORIES, subject=ecosystem, detail=f"osv-scanner {lacks}")
+
+
+def _unread(log: str) -> Iterator[Gap]:
+    """Say which files it could not read."""
+    for plugin, said in _FAILED.findall(log):
+        files = () if plugin.startswith(_AFTERWARDS) else said.split("\n\t")
+        for one in filter(None, files):
+            path, _, why = one.partition(": ")
+            yield unread("osv-scanner", path or plugin, plugin, why)

@@ -118,7 +118,7 @@ def dotted(version: Version) -> str:
 
 
 def _introduce(traits: Traits, path: Path, environment: Mapping[str, str], scratch: Path) -> tuple[str, Version]:
-    """Return what `--version` says, and the version in it."""
+    """Return what `--version` says, and the version in it or, if it names none, that of the build."""
     try:
         ended = run(
             path,
@@ -132,9 +132,12 @@ def _introduce(traits: Traits, path: Path, environment: Mapping[str, str], scrat
         ended = Ended(status=1, output=b"", log=error.log)
     said = ended.output.decode("utf-8", "replace") if ended.status == 0 else ended.log
     found = re.search(_VERSION.format(name=re.escape(traits.name)), said) if ended.status == 0 else None
-    if found is None:
+    if found is not None:
+        return said, (int(found[1]), int(found[2]), int(found[3]))
+    stamped = _stamped_version(traits, path) if ended.status == 0 else None  # `go install` leaves no other trace
+    if stamped is None or not any(stamped):
         raise EngineVersionUnknown(program=str(path), engine=traits.name, said=Excerpt.of(said), install=traits.install)
-    return said, (int(found[1]), int(found[2]), int(found[3]))
+    return said, stamped
 
 
 def _check_bad(traits: Traits, path: Path, version: Version | None) -> None:

@@ -1,11 +1,13 @@
 """Syft: lists packages; looks for no vulnerabilities."""
 
+import re
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from rafsight.analysis.inventory import Component, Distribution, Ecosystem
-from rafsight.engines.documents import decode, gaps_of, kind_of, location_of, some, take_stock
+from rafsight.analysis.inventory import Component, Distribution, Ecosystem, Gap
+from rafsight.engines.documents import SYSTEM_KINDS, decode, gaps_of, kind_of, location_of, some, take_stock, unread
 from rafsight.engines.engine import Command, EngineReport, Output, Target, Traits, Via
 
 TRAITS: Final = Traits(
@@ -26,6 +28,9 @@ TRAITS: Final = Traits(
     lists_only=True,
     mount_note="syft opens every file of a mounted tree to learn its type, so that each costs at least one chunk",
 )
+
+
+_ABOUT_PROGRAMS: Final = re.compile(r"binary|executable|unknowns-labeler|native-image|linux-kernel")
 
 
 class _Evidence(msgspec.Struct):
@@ -58,6 +63,7 @@ class _Metadata(msgspec.Struct):
 class _Artifact(msgspec.Struct):
     name: str
     version: str = ""
+    type: str = ""
     foundBy: str = ""  # noqa: N815
     purl: str = ""
     locations: list[_Location] | None = None
@@ -73,8 +79,14 @@ class _Distro(msgspec.Struct):
     idLike: list[str] | str | None = None  # noqa: N815
 
 
+class _File(msgspec.Struct):
+    location: _Location = msgspec.field(default_factory=_Location)
+    unknowns: list[str] | None = None
+
+
 class _Document(msgspec.Struct):
     artifacts: list[_Artifact] | None
+    files: list[_File] | None = None
     distro: _Distro | None = None
 
 
@@ -108,7 +120,7 @@ class Syft:
         )
         return EngineReport(
             inventory=inventory,
-            gaps=gaps_of(inventory, lists_only=True),
+            gaps=(*_unread(document), *gaps_of(inventory, lists_only=True)),
             notes=("syft lists packages and looks for no vulnerabilities",),
         )
 
@@ -131,7 +143,7 @@ def _distribution(distro: _Distro) -> Distribution:
 
 def _component(artifact: _Artifact) -> Component:
     metadata = _metadata(artifact.metadata)
-    kind = kind_of(artifact.purl)
+    kind = kind_of(artifact.purl, SYSTEM_KINDS.get(artifact.type, Ecosystem.GENERIC))
     source, source_version = _source(kind, metadata)
     return Component(
         ecosystem=kind,
@@ -151,6 +163,15 @@ def _component(artifact: _Artifact) -> Component:
         locations=_places(artifact),
         found_by=artifact.foundBy,
     )
+
+
+def _unread(document: _Document) -> Iterator[Gap]:
+    """Say which files it could not read, but for programs: whatever is none is listed for that."""
+    for file in some(document.files):
+        for said in some(file.unknowns):
+            reader, _, why = said.partition(": ")
+            if not _ABOUT_PROGRAMS.search(reader):
+                yield unread("syft", file.location.path, reader, why)
 
 
 def _places(artifact: _Artifact) -> tuple[bytes, ...]:

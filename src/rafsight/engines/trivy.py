@@ -65,7 +65,8 @@ _BUILT: Final = re.compile(r"(?m)^Vulnerability DB:\n(?:[ \t]+.*\n)*?[ \t]+Updat
 _UNSUPPORTED: Final = re.compile(r"(?i)unsupported os")
 _JAVA: Final = re.compile(r"(?i)java[ -]db")
 _NO_DATABASE: Final = re.compile(
-    r"(?i)cannot be specified on the first run|failed to (?:init|open|download).{0,40}\bdb\b"
+    r"(?i)cannot be specified (?:on the first run|with the old db schema)|version of db schema doesn't match"
+    r"|failed to (?:init|open|download).{0,40}\bdb\b"
 )
 
 _IN_USE: Final = re.compile(r"(?i)cache may be in use by another process")
@@ -125,7 +126,9 @@ class Trivy:
         if not _NO_DATABASE.search(log):
             return ""
         which = "--download-java-db-only" if _JAVA.search(log) else "--download-db-only"
-        return f"Its database is missing here: run `trivy image {which}` once, where the network may be used."
+        return (
+            f"Its database is missing or too old here: run `trivy image {which}` once, where the network may be used."
+        )
 
 
 def _distribution(system: System | None) -> Distribution | None:
