@@ -251,9 +251,15 @@ class Page:
         self.wait(lambda: self.loads > loads)
 
     def wait(self, condition, limit=_LIMIT):
-        """Wait until something holds."""
+        """Wait until something holds. While one page follows another there is none to ask."""
+
+        def holds():
+            with suppress(BrowserFault):
+                return condition()
+            return False
+
         ends = time.monotonic() + limit
-        while not condition():
+        while not holds():
             left = ends - time.monotonic()
             if left <= 0:
                 raise BrowserFault("it did not happen in time")

@@ -10,7 +10,7 @@ from rafsight.access.connect import FolderIsNoImage, connect, find_registry
 from rafsight.access.counting import Meter
 from rafsight.access.options import Offline, Options
 from rafsight.base.errors import ExitStatus
-from rafsight.formats.oci.reference import parse_reference
+from rafsight.formats.oci.reference import MalformedReference, parse_reference
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "rafs"
 
@@ -34,6 +34,30 @@ def test_any_other_file_does_not_hide_a_registry(tmp_path, content):
         connect("ubuntu", Options(offline=True), Meter()),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told"),
+    [
+        ("app.tar", "file", "docker-archive:app.tar or ./app.tar"),
+        ("layout", "folder", "./layout"),
+        ("Layout", "folder", "./Layout"),
+        ("app.tar", "", ""),
+    ],
+)
+def test_an_error_says_how_a_file_or_folder_of_that_name_is_named(tmp_path, name, kind, told):
+    if kind == "file":
+        (tmp_path / name).write_bytes(b"an archive")
+    elif kind == "folder":
+        (tmp_path / name).mkdir()
+    with (
+        contextlib.chdir(tmp_path),
+        pytest.raises((Offline, MalformedReference)) as caught,
+        connect(name, Options(offline=True), Meter()),
+    ):
+        pass
+    notes = [f"what is called so in this folder is named {told}"] if told else []
+    assert getattr(caught.value, "__notes__", []) == notes
 
 
 def test_a_folder_of_files_is_no_image_yet(tmp_path):

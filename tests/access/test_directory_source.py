@@ -219,6 +219,11 @@ def test_a_folder_that_is_none(source, tmp_path, name):
     assert "dir:DIR" in caught.value.advice
 
 
+def test_a_folder_that_the_root_has_not():
+    with pytest.raises(NoSuchFile, match=r"^/ has no folder no-such-folder"):
+        list(read_folder(Path("/no-such-folder")))
+
+
 def test_nothing_stays_open(source):
     before = set(Path("/proc/self/fd").iterdir())
     read(source)

@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 from tests.access.file_server import Handler, running
 from tests.access.registry.certificates import make_certificates
+from tests.closed_port import closed_port
 
 from rafsight.access.download import (
     DownloadBroken,
@@ -228,9 +229,8 @@ def test_a_name_without_address_is_said_in_plain_words(tmp_path):
 
 
 def test_a_closed_port_is_said_in_plain_words(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    error = refused(f"http://127.0.0.1:{port}/a.zip", tmp_path)
+    with closed_port() as port:
+        error = refused(f"http://127.0.0.1:{port}/a.zip", tmp_path)
     assert str(error) == f"http://127.0.0.1:{port}/a.zip cannot be downloaded: connection refused"
     assert not error.permanent
 

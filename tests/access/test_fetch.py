@@ -130,7 +130,7 @@ def test_a_slow_first_range_holds_the_window_not_the_image(fetcher_of):
             asked.append(offset)
             if not offset:
                 first_asked.set()
-                assert go_on.wait(10)
+                assert go_on.wait(60)
             return super().fetch_range(digest, offset, size)
 
     backend = Slow()
@@ -140,11 +140,11 @@ def test_a_slow_first_range_holds_the_window_not_the_image(fetcher_of):
     taken = []
     consumer = threading.Thread(target=lambda: taken.extend(c.index for c in found))
     consumer.start()
-    assert first_asked.wait(10)
+    assert first_asked.wait(60)
     threading.Event().wait(0.3)
     ahead = len(asked)
     go_on.set()
-    consumer.join(20)
+    consumer.join(60)
     assert taken == list(range(64))
     assert ahead <= WINDOW // (16 * MiB)
 
@@ -305,13 +305,14 @@ def test_only_the_end_of_the_process_does_not_wait_for_requests(error, waits):
     go_on, ended = threading.Event(), threading.Event()
 
     def work():
-        go_on.wait(10)
+        go_on.wait(60)
         ended.set()
 
     def block():
         with threads(1, name="slow") as pool:
             pool.submit(work)
-            threading.Timer(0.2, go_on.set).start()
+            if waits:
+                threading.Timer(0.2, go_on.set).start()
             if error:
                 raise error
 
@@ -321,4 +322,5 @@ def test_only_the_end_of_the_process_does_not_wait_for_requests(error, waits):
     else:
         block()
     assert ended.is_set() == waits
-    assert ended.wait(10)
+    go_on.set()
+    assert ended.wait(60)

@@ -84,7 +84,7 @@ class Slow(LayoutTarget):
             for _ in pieces:
                 self.taken += 1
                 self.begun.set()
-                assert self.may_go_on.wait(10)
+                assert self.may_go_on.wait(60)
 
 
 def test_what_is_under_way_ends_with_the_block(tmp_path):
@@ -94,7 +94,7 @@ def test_what_is_under_way_ends_with_the_block(tmp_path):
     def fail(sender, draft, layer):
         target.may_go_on = sender._is_over  # set as the block ends
         sender.send(draft, layer)
-        assert target.begun.wait(10)
+        assert target.begun.wait(60)
         raise ValueError("mine")
 
     with threads(1, name="test") as pool:

@@ -69,6 +69,23 @@ def test_too_long_a_wish_is_not_waited_for():
     assert time.slept == []
 
 
+def test_patience_waits_as_asked_and_counts_no_attempt():
+    time, call = Time(), Flaky(*(limited(40) for _ in range(3)), broken(), broken())
+    assert time.retrier(attempts=3, budget=10, first_delay=1, patience=120).run(call) == "done"
+    assert time.slept == [40, 40, 40, 1, 2]
+
+
+def test_patience_ends():
+    time = Time()
+    with pytest.raises(RateLimited):
+        time.retrier(attempts=2, first_delay=1, patience=20).run(Flaky(*(limited(0) for _ in range(30))))
+    assert time.slept == [1] * 21  # twenty as asked, then one between two attempts
+    with pytest.raises(RateLimited):
+        time.retrier(patience=900).run(Flaky(limited(901)))
+    with pytest.raises(RateLimited):
+        time.retrier(patience=900, deadline=time.now + 5).run(Flaky(broken(), limited(6)))
+
+
 def test_budget_counts_from_the_first_failure():
     time, call = Time(), Flaky(*(limited(10) for _ in range(9)))
     with pytest.raises(RateLimited):

@@ -40,3 +40,14 @@ def test_distroless_names_the_owner_by_its_stanza():
     )
     source = b"var/lib/dpkg/status.d/libssl.md5sums"
     assert owners(b"x", components=(stanza,), package="libssl", source=source, owned=(b"x",)) == {b"x": "libssl3"}
+
+
+@pytest.mark.parametrize("path", [b"opt/acme/node_modules/x/package.json", b"usr/local/bin/x", b"srv/x", b"app/x"])
+def test_a_deb_with_files_where_no_distribution_puts_any_is_somebody_elses_there(path):
+    assert owners(path, b"bin/bash", owned=(path, b"bin/bash")) == {b"bin/bash": "bash"}
+
+
+def test_software_collections_of_rpms_lie_in_opt():
+    rpm = Component(ecosystem=Ecosystem.RPM, name="rh-python36", version="1", locations=(b"var/lib/rpm/Packages",))
+    path = b"opt/rh/rh-python36/root/usr/bin/python3"
+    assert owners(path, components=(rpm,), package="rh-python36", owned=(path,)) == {path: "rh-python36"}

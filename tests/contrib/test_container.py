@@ -93,6 +93,16 @@ def test_it_is_no_root_and_keeps_what_it_writes_in_one_place():
     assert "ADD" not in names
 
 
+@pytest.mark.parametrize("recipe", ["Containerfile", "Containerfile.service"])
+def test_a_builder_is_sent_what_is_copied_and_nothing_compiled_here(recipe):
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    text = (CONTRIB / "container" / recipe).read_text()
+    copied = {source.split("/")[0] for source in re.findall(r"^COPY (?!--from)(\S+)", text, flags=re.MULTILINE)}
+    assert copied
+    assert copied <= {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert (lines[0], lines[-1]) == ("*", "**/__pycache__")
+
+
 def test_the_wheel_holds_the_whole_package(tmp_path):
     """What a container or a pipeline installs instead of the checkout."""
     command = [sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--no-build-isolation", "-q", "-w", tmp_path]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rafsight.formats.tables import Compressor
+from rafsight.hunt.hunts import Hunts
 from rafsight.testing.rafs_images import write_image
 from rafsight.testing.trees import Link
 
@@ -25,6 +26,15 @@ def make_layout(folder: Path, images: Mapping[str, Files], *, chunk_size: int = 
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return folder
+
+
+def named(*references: str, registry: str = "", **more: object) -> Hunts:
+    """Name images."""
+    hunts = Hunts(**more)
+    hunts.add(*references)
+    if registry:
+        hunts.add_registry(registry)
+    return hunts
 
 
 def digests_of(layout: Path) -> dict[str, str]:

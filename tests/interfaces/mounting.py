@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAM = Path(sys.executable).parent / "rafsight"
-PATIENCE = 30
+PATIENCE = 60
 
 
 def environment(home):

@@ -46,7 +46,7 @@ class Session:
         """Press keys."""
         os.write(self._master, keys)
 
-    def expect(self, text, timeout=15.0):
+    def expect(self, text, timeout=60.0):
         """Read until a text is there, and return everything up to it since the last one that was expected."""
         deadline = time.monotonic() + timeout
         while (found := self.text().find(text, self._from)) < 0:
@@ -54,7 +54,7 @@ class Session:
         start, self._from = self._from, found + len(text)
         return self.text()[start : self._from]
 
-    def end(self, timeout=15.0):
+    def end(self, timeout=60.0):
         """Read to the end; return the rest, and the exit status."""
         deadline = time.monotonic() + timeout
         while self._read(deadline - time.monotonic()):

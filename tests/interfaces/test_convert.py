@@ -108,6 +108,7 @@ class TestWhatIsWritten:
         status, _, errors = convert(source, target_of(tmp_path), "--output-json", tmp_path / "no" / "x.json")
         assert status == ExitStatus.OUTPUT
         assert "there is no folder" in errors
+        assert tags_of(tmp_path / "out") == {}  # said before the work, not behind it
 
     def test_quiet(self, source, convert, tmp_path):
         source = write_plain(tmp_path / "odd", [hard_link(b"a\x1b", b"nowhere")])
@@ -149,7 +150,7 @@ class TestOptions:
         more = write_plain(tmp_path / "more", [Entry(b"copy", content=b"name" * 2000)])
         status, output, _ = convert(more, target_of(tmp_path), "--chunk-dict", target_of(tmp_path, "dict"))
         assert status == 0
-        assert "1 blobs of the chunk dictionary came along" in output
+        assert "1 blob of the chunk dictionary came along" in output
 
     def test_a_merged_index_with_a_subject(self, convert, tmp_path):
         source = write_plain(tmp_path / "one", *LAYERS, platform=AMD)

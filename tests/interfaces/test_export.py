@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 
 import pytest
+from tests.access.registry.helpers import planted_manifest
 from tests.views.export import golden
 
 from rafsight.base.errors import ExitStatus
@@ -110,8 +112,15 @@ def test_a_path_that_is_missing(tmp_path, capsys):
 
 
 def test_progress_is_drawn_while_a_file_is_written(tmp_path):
+    """The content is held back until both bars were seen."""
     ours, theirs = pty.openpty()
-    with serve_layout(PLANTED, latency=0.4) as registry:
+    content = planted_manifest("v6")[1]["layers"][0]["digest"]
+    seen = threading.Event()
+
+    def hold(call):
+        assert content not in call.path or seen.wait(60)
+
+    with serve_layout(PLANTED, gate=hold) as registry:
         process = subprocess.Popen(
             [
                 *PROGRAM,
@@ -131,6 +140,8 @@ def test_progress_is_drawn_while_a_file_is_written(tmp_path):
         try:
             while piece := os.read(ours, 65536):
                 drawn += piece
+                if b"writing files" in drawn and b"writing content" in drawn:
+                    seen.set()
         except OSError:  # the other end is closed
             pass
         os.close(ours)
@@ -154,11 +165,11 @@ def test_control_c_leaves_nothing_half_written(target, tmp_path):
             ],
             stderr=subprocess.PIPE,
         )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not list(tmp_path.glob("*whole*")) and time.monotonic() < end:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == ExitStatus.INTERRUPTED
     assert b"Traceback" not in said
     assert not list(tmp_path.rglob("*.part"))

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ import pytest
 from tests.interfaces.terminal_session import Session
 
 from rafsight.base.errors import ExitStatus
+from rafsight.interfaces.cli import run
 from rafsight.testing.registry import PLANTED, Mischief, serve_layout
 from rafsight.verbs.inspect.commands import COMMANDS
 
@@ -46,12 +48,24 @@ def environment(tmp_path):
 
 
 @pytest.fixture
-def inspect(environment):
-    def run(*arguments, given=b""):
-        command = [PROGRAM, "inspect", *arguments]
-        return subprocess.run(command, input=given, capture_output=True, check=False, env=environment, timeout=60)
+def inspect(environment, monkeypatch):
+    """Run the command to its end with streams of its own; in this process, since a hundred others take a minute."""
+    for name in [*os.environ]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
 
-    return run
+    def run_here(*arguments, given=b""):
+        with pytest.MonkeyPatch.context() as patch:
+            streams = [io.BytesIO(given), io.BytesIO(), io.BytesIO()]
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                errors = "backslashreplace" if name == "stderr" else "strict"
+                patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", errors, write_through=True))
+            status = run(["inspect", *map(os.fsdecode, arguments)])
+            _, output, said = (stream.getvalue() for stream in streams)
+        return subprocess.CompletedProcess(arguments, status, output, said)
+
+    return run_here
 
 
 @pytest.fixture
@@ -371,7 +385,7 @@ def test_answers_come_while_requests_are_written(environment):
             process.stdin.flush()
             assert json.loads(process.stdout.readline()) == answer
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_reader_that_ends_early_ends_the_program(environment):

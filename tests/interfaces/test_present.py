@@ -44,7 +44,7 @@ def test_syft_finds_what_is_in_an_image_and_a_second_pull_is_the_same(registry, 
     status, told = said
     assert status == 0
     assert f"showing the images of {registry.host} at {address}; Ctrl-C ends it" in told
-    assert "1 images made of 2.7 MB" in told
+    assert "1 image made of 2.7 MB" in told
 
 
 @needs_skopeo

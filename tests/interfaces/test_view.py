@@ -177,7 +177,7 @@ def test_a_terminal_that_closes_ends_it(program, spot, small):
     session.expect("Ctrl-C ends it")
     os.close(session._master)  # the kernel sends SIGHUP, and writing fails from now on
     try:
-        session._process.wait(20)
+        session._process.wait(60)
     finally:
         session._process.kill()
         session._process.wait()

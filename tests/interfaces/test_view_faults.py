@@ -120,10 +120,15 @@ def go_on(process):
 
 
 def guardian_of_the_view(program):
-    for pid in processes_naming(program.cache / "views"):
-        if b"mount.guardian" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    raise AssertionError("no guardian")
+    """Return its number; a process has its name a moment after it was begun."""
+
+    def named():
+        for pid in processes_naming(program.cache / "views"):
+            if b"mount.guardian" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        return None
+
+    return wait_until(named)
 
 
 def kill(*pids):
@@ -139,11 +144,11 @@ def test_a_killed_server_leaves_errors_and_nothing_else(program, spot, engine, l
         with reader(truth, spot / "place/large") as user:
             assert next_line(user.stdout) == "reading"
             kill(process.pid)
-            wait_until(lambda: mounts_below(spot) == [], 5)
+            wait_until(lambda: mounts_below(spot) == [])
             go_on(user)
             word, number = next_line(user.stdout).split()
             assert (word, int(number) in GONE) == ("errno", True)
-            wait_until(lambda: not (spot / "place").exists(), 5)
+            wait_until(lambda: not (spot / "place").exists())
     wait_until(lambda: what_is_left(spot) == [])
 
 
@@ -205,7 +210,7 @@ def test_without_its_second_guardian_a_view_over_cache_files_is_withdrawn(progra
     with program.foreground(f"oci:{small}", spot / "place", "--engine", "erofs-fanotify") as process:
         next_line(process.stdout)
         mine = {process.pid, guardian_of_the_view(program)}
-        kill(*[pid for pid in processes_naming(spot) if pid not in mine])
+        kill(*wait_until(lambda: [pid for pid in processes_naming(spot) if pid not in mine]))
         status, _, errors = ended(process)
     assert status == 71
     assert "the guardian of the mount was killed" in errors
@@ -267,6 +272,7 @@ def test_a_registry_that_dies_is_an_error_and_a_line_in_the_log(program, spot, e
         return one["statistics"]["failed"] >= 1
 
     wait_until(has_counted)
+    wait_until(lambda: "\n" in Path(facts["log"]).read_text())
     line = Path(facts["log"]).read_text().splitlines()[0]
     assert "Z content could not be had: " in line
     assert registry.host in line
@@ -305,7 +311,7 @@ def test_an_end_from_outside_does_not_wait_for_a_registry_that_hangs(program, sp
             assert registry.wait_for_hang()
             begun = time.monotonic()
             program.say("view", "--umount", spot / "place")
-            assert time.monotonic() - begun < 15
+            assert time.monotonic() - begun < 40
             assert next_line(user.stdout).startswith("errno")
         wait_until(lambda: what_is_left(spot) == [])
 
@@ -321,7 +327,7 @@ def test_ctrl_c_does_not_wait_for_a_registry_that_hangs(program, spot, large, tr
             begun = time.monotonic()
             process.send_signal(signal.SIGINT)
             status, _, errors = ended(process)
-            assert time.monotonic() - begun < 15
+            assert time.monotonic() - begun < 40
             assert next_line(user.stdout).startswith("errno")
         wait_until(lambda: what_is_left(spot) == [])
     assert status == 0, errors
@@ -341,7 +347,6 @@ def test_whoever_presses_ctrl_c_twice_waits_for_nothing(program, spot, large, tr
             assert registry.wait_for_hang()
             process.send_signal(signal.SIGINT)
             assert "was still in use by" in next_line(process.stderr)
-            time.sleep(0.2)  # as somebody who has read that; while it is said, a second one does not shorten the wait
             begun = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert ended(process)[0] == 130

@@ -16,7 +16,12 @@ KNOWN = {
     "PyPI": [""],
     "Red Hat": ["enterprise_linux:9::appstream", "enterprise_linux:9::baseos", "enterprise_linux:8::baseos", "rhel_eus:9.2::baseos", "enterprise_linux:90"],
     "Rocky Linux": ["9"],
-    "SUSE": ["Linux Enterprise Server 15 SP5", "Linux Enterprise Module for Basesystem 15 SP5", "Linux Enterprise Server 15 SP6"],
+    "SUSE": [
+        "Linux Enterprise Server 15 SP5", "Linux Enterprise Module for Basesystem 15 SP5", "Linux Enterprise Server 15 SP6",
+        "Linux Enterprise Server 15", "Linux Enterprise Server 15-LTSS", "Linux Enterprise Server 12 SP5",
+        "Linux Enterprise Server 12 SP5-LTSS Extended Security", "Linux Enterprise Micro 5.5", "Linux Micro 6.0",
+        "Linux Enterprise Micro for Rancher 5.5", "Linux Enterprise Micro 5.3",
+    ],
     "Ubuntu": ["22.04", "Pro:22.04", "Pro:FIPS:22.04", "23.10"],
     "Wolfi": [""],
     "npm": [""],
@@ -70,6 +75,22 @@ def test_red_hat_is_looked_up_in_all_repositories_of_its_major_release():
     assert [release for _, release, _ in found] == ["enterprise_linux:9::appstream", "enterprise_linux:9::baseos"]
 
 
+def test_what_is_left_to_advisories_that_there_are_none_of_is_said():
+    brought = component("pypi", "urllib3", "1.25", owned_by="python3-urllib3")
+    own = component("pypi", "requests", "2.0")
+    for system, said in (
+        (distribution("amzn", "2023"), "no advisories are known to be about rpm packages of amzn 2023."),
+        (distribution("rocky", "7"), "the database has nothing about Rocky Linux:7."),
+    ):
+        (gap,) = asked(component("rpm", "bash", "5.1-1"), brought, own, system=system).gaps
+        assert gap.detail.endswith(f"{said} Nor was 1 package of languages that they brought.")
+    (gap,) = asked(component("rpm", "bash", "5.1-1"), brought, brought, system=distribution("amzn", "2023")).gaps
+    assert gap.detail.endswith("Nor were 2 packages of languages that they brought.")
+    (gap,) = asked(component("rpm", "bash", "5.1-1"), own, system=distribution("amzn", "2023")).gaps
+    assert "Nor" not in gap.detail
+    assert asked(component("rpm", "bash", "5.1-1"), brought, system=distribution("rocky", "9")).gaps == ()
+
+
 def test_suse_is_looked_up_in_the_server_and_its_modules_by_source():
     item = component("rpm", "libz1", "1.2-1", source_name="zlib", source_version="1.2-1")
     found = places(item, system=distribution("sles", "15.5"))
@@ -77,6 +98,28 @@ def test_suse_is_looked_up_in_the_server_and_its_modules_by_source():
         ("Linux Enterprise Server 15 SP5", "zlib"),
         ("Linux Enterprise Module for Basesystem 15 SP5", "zlib"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("system", "releases"),
+    [
+        (distribution("sles", "15"), ["Linux Enterprise Server 15", "Linux Enterprise Server 15-LTSS"]),
+        (
+            distribution("sles_sap", "12.5"),
+            ["Linux Enterprise Server 12 SP5", "Linux Enterprise Server 12 SP5-LTSS Extended Security"],
+        ),
+        (distribution("sled", "15.6"), ["Linux Enterprise Server 15 SP6"]),
+        (
+            distribution("sle-micro", "5.5"),
+            ["Linux Enterprise Micro 5.5", "Linux Enterprise Micro for Rancher 5.5"],
+        ),
+        (distribution("sl-micro", "6.0"), ["Linux Micro 6.0"]),
+    ],
+    ids=lambda value: getattr(value, "id", None),
+)
+def test_suse_goes_on_mending_for_some_and_has_small_systems(system, releases):
+    found = places(component("rpm", "zlib", "1.2-1"), system=system)
+    assert [release for _, release, _ in found] == releases
 
 
 def test_debian_and_alpine_name_sources_red_hat_and_its_kin_binaries_wolfi_both():

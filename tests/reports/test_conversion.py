@@ -57,7 +57,7 @@ def test_for_people():
         "Tree       1,234 entries, 5,678 chunks, 9.0 MB\n"
         "Size       4.0 MB from 3.0 MB, the bootstrap 2.5 kB\n"
         "Resumed    1 of the layers had been packed before\n"
-        "Dictionary 1 blobs of the chunk dictionary came along\n"
+        "Dictionary 1 blob of the chunk dictionary came along\n"
         "Cost       3.0 MB fetched, 12 B sent, 1.2 s\n"
     )
 

@@ -126,6 +126,50 @@ def test_java_and_scoped_packages_are_known_by_their_names():
     assert ask("license('gpl-*')", WITH_JAVA).reasons[0].startswith("license('gpl-*') is 1 (org.apache")
 
 
+def test_packages_that_name_no_licence_may_be_under_any():
+    named = (JAVA, replace(JAVA, version="2"))
+    nameless = tuple(replace(SCOPED, version=str(number)) for number in range(4))
+    report = replace(FULL, inventory=replace(FULL.inventory, components=(*named, *nameless)))
+    answer = ask("license('AGPL-*')", report)
+    assert answer.holds is None
+    (reason,) = answer.reasons
+    assert reason == (
+        "license('AGPL-*') is 0 among packages that name a licence, but 4 packages name none "
+        "(@babel/core 0, @babel/core 1, @babel/core 2 and 1 more)"
+    )
+    answers = {
+        text: ask(f"license('apache-*'){text}", report).holds
+        for text in (">1", ">2", ">6", ">=2", "<2", "<7", "<=6", "==1", "==3", "==7", "!=1", "!=3")
+    }
+    assert answers == {
+        ">1": True, ">2": None, ">6": False, ">=2": True, "<2": False, "<7": True, "<=6": True,
+        "==1": False, "==3": None, "==7": False, "!=1": True, "!=3": None,
+    }  # fmt: skip
+    assert ask("not license('AGPL-*')", report).holds is None
+    assert ask("license('AGPL-*') or package('@babel/core')", report).holds is True
+    all_named = replace(FULL, inventory=replace(FULL.inventory, components=named))
+    assert ask("license('AGPL-*')", all_named).holds is False
+    without = replace(FULL, inventory=replace(FULL.inventory, components=()))
+    assert ask("license('AGPL-*')", without).reasons == ("license('AGPL-*') is 0",)
+
+
+@pytest.mark.parametrize(
+    "name", ["AGPL-3.0-only", "MIT OR (agpl-3.0-only AND BSD-3-Clause)", "GPL-2+, AGPL-3", "MIT/AGPL-3.0", "(AGPL-3+)"]
+)
+def test_a_licence_in_an_expression_is_one(name):
+    report = replace(FULL, inventory=replace(FULL.inventory, components=(replace(JAVA, licenses=(name,)),)))
+    assert ask("license('AGPL-*')", report).holds is True
+    assert ask("license('GPL-3*', 'only', 'https:')", report).holds is False
+    assert ask(f"license('{name}')", report).holds is True
+
+
+def test_addresses_and_long_texts_are_no_expressions():
+    text = "a " * 2000
+    names = ("https://example.org/licenses/AGPL-3.0", text + "(" * 4000, "and/or" * 3000)
+    report = replace(FULL, inventory=replace(FULL.inventory, components=(replace(JAVA, licenses=names),)))
+    assert ask("license('AGPL-*')", report).holds is False
+
+
 def test_what_was_not_looked_for_has_no_answer():
     for text in ("secret", "misconfig.high>2", "not secret", "secret or kev>5", "secret and kev"):
         answer = ask(text, VULN_ONLY)

@@ -25,7 +25,7 @@ class Source(Strict):
     URL: str
 
 
-class Identifier(Strict):
+class PackageIdentifier(Strict):
     UID: str
     PURL: str = ""
 
@@ -43,7 +43,7 @@ class Vulnerability(Strict):
     VulnerabilityID: str
     PkgID: str
     PkgName: str
-    PkgIdentifier: Identifier
+    PkgIdentifier: PackageIdentifier
     InstalledVersion: str
     Status: str
     Severity: str
@@ -68,7 +68,7 @@ class Vulnerability(Strict):
 class Package(Strict):
     ID: str
     Name: str
-    Identifier: Identifier
+    Identifier: PackageIdentifier
     Version: str
     Release: str = ""
     Epoch: int = 0
@@ -177,7 +177,7 @@ class Layer(Strict):
     CreatedBy: str = ""
 
 
-class Metadata(Strict):
+class ReportMetadata(Strict):
     Size: int = 0
     OS: Os | None = None
     ImageID: str = ""
@@ -195,7 +195,7 @@ class Report(Strict):
     ArtifactID: str
     ArtifactName: str
     ArtifactType: str
-    Metadata: Metadata
+    Metadata: ReportMetadata
     Rafsight: dict[str, object]
     Results: list[Result] = []
 

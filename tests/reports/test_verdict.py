@@ -34,6 +34,26 @@ def test_headline(report, headline):
     assert verdict(report)[0][0] == headline
 
 
+MENDED = replace(samples.FULL.findings[0], fixed_versions=("2.0",))
+UNMENDED = replace(samples.FULL.findings[0], fixed_versions=())
+
+
+@pytest.mark.parametrize(
+    ("findings", "told"),
+    [
+        ((), None),
+        ((MENDED,), "An update mends the vulnerability."),
+        ((MENDED, MENDED), "Updates mend all 2 vulnerabilities."),
+        ((MENDED, UNMENDED, UNMENDED), "Updates mend 1 of the 3 vulnerabilities."),
+        ((UNMENDED,), "No update mends the vulnerability yet."),
+        ((UNMENDED, UNMENDED), "No update mends the vulnerabilities yet."),
+    ],
+)
+def test_what_updates_mend_is_told(findings, told):
+    sentences = [text for text, _ in verdict(replace(samples.CLEAN, findings=findings)) if "mend" in text]
+    assert sentences == ([] if told is None else [told])
+
+
 def test_what_was_suppressed_is_told():
     told = [text for text, _ in verdict(samples.FULL)]
     assert (

@@ -16,7 +16,7 @@ CONTENT = (PLANTED / "blobs" / LAYER.replace(":", "/")).read_bytes()
 
 
 def ask(registry: Registry, path: str, method: str = "GET", **headers: str):
-    connection = http.client.HTTPConnection(registry.host, timeout=5)
+    connection = http.client.HTTPConnection(registry.host, timeout=60)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -107,12 +107,23 @@ def test_mischief_counts():
 
 def test_closes_with_connections_open():
     with serve_layout(PLANTED, mischief=[Mischief(only="", hang=60, after=1)]) as registry:
-        idle = http.client.HTTPConnection(registry.host, timeout=5)
+        idle = http.client.HTTPConnection(registry.host, timeout=60)
         idle.request("GET", "/v2/")
         assert idle.getresponse().read() == b"{}"
-        hanging = http.client.HTTPConnection(registry.host, timeout=5)
+        hanging = http.client.HTTPConnection(registry.host, timeout=60)
         hanging.request("GET", "/v2/")
     idle.close()
+    hanging.close()
+
+
+def test_who_reads_the_log_does_not_wait_for_a_call_that_hangs():
+    with serve_layout(PLANTED, mischief=[Mischief(only="/manifests/", hang=60)]) as registry:
+        hanging = http.client.HTTPConnection(registry.host, timeout=60)
+        hanging.request("GET", "/v2/app/manifests/v6")
+        assert registry.wait_for_hang()
+        assert registry._server.busy == 0
+        assert ask(registry, "/v2/")[0] == 200
+        assert [served.call.path for served in registry.log] == ["/v2/"]
     hanging.close()
 
 

@@ -32,7 +32,7 @@ class Client:
     """One connection, so that what is left of a body shows in the next answer."""
 
     def __init__(self, registry: Registry) -> None:
-        self.connection = http.client.HTTPConnection(registry.host, timeout=10)
+        self.connection = http.client.HTTPConnection(registry.host, timeout=60)
 
     def __enter__(self):
         return self
@@ -160,7 +160,7 @@ class TestUploads:
     def test_bodies_that_are_not_framed(self, registry, head):
         with Client(registry) as client:
             place = client.begin()
-        with socket.create_connection(("127.0.0.1", int(registry.host.partition(":")[2])), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", int(registry.host.partition(":")[2])), timeout=60) as connection:
             connection.sendall(f"PATCH {place} HTTP/1.1\r\nHost: x\r\n".encode() + head)
             with contextlib.suppress(ConnectionResetError):  # closed with bytes unread
                 assert connection.recv(100) == b""

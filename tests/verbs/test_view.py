@@ -201,7 +201,7 @@ def test_what_was_read_is_a_list_of_what_to_fetch_ahead(spot, engine, large):
         with rafsight.Views(spot / "two").mount(
             reference, spot / "place", terms=terms(engine, prefetch=spot / "log"), listener=heard
         ) as view:
-            assert heard.has_prefetched.wait(20)
+            assert heard.has_prefetched.wait(60)
             assert view.statistics.bytes_fetched <= cost
             registry.forget()
             assert sha256(read(spot / "place/tail")) == sums_of(LARGE)[b"tail"]
@@ -221,7 +221,7 @@ def test_a_complete_cache_needs_nobody(spot, engine, large):
     with serve_layout(large) as registry:
         reference = registry.reference("latest")
         with views.mount(reference, spot / "place", terms=terms(engine, prefetch="all"), listener=heard) as view:
-            assert heard.has_prefetched.wait(20)
+            assert heard.has_prefetched.wait(60)
             whole = view.statistics
         registry.forget()
         with views.mount(reference, spot / "place", terms=terms(engine)) as view:
@@ -248,7 +248,7 @@ def test_a_view_goes_on_when_the_registry_is_gone_and_the_cache_complete(spot, e
                     registry.reference("latest"), spot / "place", terms=terms(engine, prefetch="all"), listener=heard
                 )
             )
-            assert heard.has_prefetched.wait(20)
+            assert heard.has_prefetched.wait(60)
         assert sums_below(spot / "place") == sums_of(LARGE)
         assert view.statistics.failed == 0
 
@@ -389,7 +389,7 @@ def test_somebody_else_may_end_it(spot, engine, small):
         assert view.wait(0) is None
         timer = threading.Timer(0.05, unmount, [spot / "place"])
         timer.start()
-        assert view.wait(20) is Ending.UNMOUNTED
+        assert view.wait(60) is Ending.UNMOUNTED
         timer.join()
         assert not view.is_mounted
     assert mounts_below(spot) == []

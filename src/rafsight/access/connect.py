@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from rafsight.access.backend import Backend, NotFound
 from rafsight.access.counting import Meter
 from rafsight.access.options import Offline, Options
-from rafsight.base.errors import CallerError, ExitStatus
+from rafsight.base.errors import CallerError, ExitStatus, ImageFault, RafsightError
 from rafsight.base.limits import Limits
+from rafsight.base.text import printable
 from rafsight.base.units import KiB
 from rafsight.formats.oci.reference import (
     DEFAULT_TAG,
@@ -75,20 +76,43 @@ def connect(reference: str, options: Options, meter: Meter) -> Iterator[Source]:
     Cost: none for a registry: nothing is asked before the first manifest. A bootstrap file is read, and the list of an
         archive's members; a compressed archive is decompressed.
     """
-    parsed = parse_reference(reference)
-    if isinstance(parsed, RegistryReference) and _is_bootstrap_here(reference):
-        parsed = PathReference(path=reference)
-    if isinstance(parsed, PathReference):
-        is_folder = Path(parsed.path).is_dir()
-        if is_folder:
-            parsed = LayoutReference(directory=parsed.path, tag=None, digest=None)
-        else:
-            parsed = BootstrapReference(file=parsed.path)
-    source = _source(reference, parsed, options, meter)
+    with _another_spelling_told(reference):
+        parsed = parse_reference(reference)
+        if isinstance(parsed, RegistryReference) and _is_bootstrap_here(reference):
+            parsed = PathReference(path=reference)
+        if isinstance(parsed, PathReference):
+            is_folder = Path(parsed.path).is_dir()
+            if is_folder:
+                parsed = LayoutReference(directory=parsed.path, tag=None, digest=None)
+            else:
+                parsed = BootstrapReference(file=parsed.path)
+        source = _source(reference, parsed, options, meter)
+        try:
+            yield source
+        finally:
+            source.backend.close()
+
+
+@contextmanager
+def _another_spelling_told(reference: str) -> Iterator[None]:
+    """Let an error say how a file or folder of this machine is named that is called as the reference."""
     try:
-        yield source
-    finally:
-        source.backend.close()
+        yield
+    except RafsightError as error:
+        if not isinstance(error, ImageFault) and (name := _spelled_here(reference)):
+            error.add_note(f"what is called so in this folder is named {printable(name)}")
+        raise
+
+
+def _spelled_here(name: str) -> str:
+    """Return how something of this machine is named that was not named as a path; empty if there is none."""
+    try:
+        here = Path(name)
+        if name.startswith((".", "/")) or not here.exists():
+            return ""
+        return f"./{name}" if here.is_dir() else f"docker-archive:{name} or ./{name}"
+    except OSError:
+        return ""
 
 
 def _is_bootstrap_here(name: str) -> bool:

@@ -22,6 +22,8 @@ class Cost:
 class Meter:
     """Adds up the cost; shared by the threads of one image."""
 
+    whole: "Meter | None" = None
+    """Of many images, where this one is of one of them: counts all of it, too."""
     _requests: int = 0
     _bytes: int = 0
     _needed: int = 0
@@ -35,6 +37,8 @@ class Meter:
             self._bytes += received
             self._needed += needed
             self._sent += sent
+        if self.whole is not None:
+            self.whole.count(requests=requests, received=received, needed=needed, sent=sent)
 
     @property
     def cost(self) -> Cost:

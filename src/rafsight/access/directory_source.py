@@ -141,7 +141,7 @@ class _Walk:
         except OSError as error:
             if error.errno not in GONE:
                 raise self.blame.unreadable(b"", error) from error
-            place, _, name = self.blame.folder.rstrip(b"/").rpartition(b"/")
+            place, name = os.path.split(self.blame.folder.rstrip(b"/"))
             missing = NoSuchFile(what=f"folder {os.fsdecode(name)}", place=os.fsdecode(place) or ".")
             missing.advise("Check the path: dir:DIR names a folder of this machine.")
             raise missing from None

@@ -6,10 +6,11 @@ registry can be at work already.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from rafsight.access.ahead import BlobsAhead
 from rafsight.access.cache import Cache
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from rafsight.access.session import Image
 
 
-_AHEAD_THREADS: Final = 2
-"""For config and bootstrap."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What the manifest says about an image; all but `reference` empty for a bare bootstrap."""
@@ -52,9 +49,22 @@ class Identity:
 class FoundImage:
     """An image whose manifest is known, made by `find_image`; a context manager, which closes what was opened."""
 
-    def __init__(self, reference: str, source: Source, options: Options, listener: Listener) -> None:
+    def __init__(
+        self,
+        reference: str,
+        source: Source,
+        options: Options,
+        listener: Listener,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
         """Fetch the manifest.
 
+        Args:
+            reference: as the user typed it.
+            source: where the image is; who opened it closes it.
+            options: how it is reached.
+            listener: told about long work.
+            pool: fetches content, for other images, too; None: threads of its own.
         Raises: RegistryFault, ImageFault.
         """
         self.source = source
@@ -66,6 +76,7 @@ class FoundImage:
         self._index_digest = ""
         self._resolved = None if source.bootstrap is not None else self._resolve()
         self._opened = ExitStack()
+        self._pool = pool
         self._blobs: BlobsAhead | None = None
 
     def __enter__(self) -> Self:
@@ -115,6 +126,12 @@ class FoundImage:
             tag=self.source.tag,
         )
 
+    def fetchers(self) -> ThreadPoolExecutor:
+        """Return the threads that fetch content; those of its own begin with this, and are closed with it."""
+        if self._pool is None:
+            self._pool = self._opened.enter_context(threads(self.options.connections, name="rafsight-fetch"))
+        return self._pool
+
     def fetch_ahead(self) -> BlobsAhead:
         """Begin to fetch what `open` reads first, once; it comes while the caller does other things.
 
@@ -122,8 +139,7 @@ class FoundImage:
         Cost: as of `open`, for a Nydus image; for others the config.
         """
         if self._blobs is None:
-            pool = self._opened.enter_context(threads(_AHEAD_THREADS, name="rafsight-ahead"))
-            self._blobs = BlobsAhead(self.source.backend, pool)
+            self._blobs = BlobsAhead(self.source.backend, self.fetchers())
             if self.classified is not None:
                 self._begin(self._blobs, self.classified)
         return self._blobs

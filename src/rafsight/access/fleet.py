@@ -5,7 +5,6 @@ fleet does without it. Bootstraps are taken out of the cache, and not put there:
 disk. This module alone decides what of an image is fetched before anybody asks for its content.
 """
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,15 +18,17 @@ from rafsight.access.cache import Cache
 from rafsight.access.connect import Source, connect, find_registry
 from rafsight.access.contents import Contents
 from rafsight.access.counting import Cost, Meter
-from rafsight.access.finding import Identity
+from rafsight.access.finding import FoundImage, Identity
 from rafsight.access.layers import Keep, keep_nothing, stream_layers
+from rafsight.access.objects import fetch_document
 from rafsight.access.oci_layout import LayoutBackend
 from rafsight.access.options import Offline, Options
-from rafsight.access.pace import Pace
+from rafsight.access.pace import LONGEST_HOLD, Pace
 from rafsight.access.registry.shared_lines import SharedLines
+from rafsight.access.retry import Retrier, RetryPolicy
 from rafsight.access.session import Grown, Image, UnreadPart
 from rafsight.base.digest import digest_of
-from rafsight.base.events import silent
+from rafsight.base.events import Listener, silent
 from rafsight.base.limits import Limits
 from rafsight.base.text import escape
 from rafsight.formats.oci.annotations import NO_ANNOTATIONS
@@ -42,6 +43,9 @@ from rafsight.image.tree import ImageTree
 
 _ANY: Final = "catalog"
 """A repository that stands for the whole registry, where one is needed."""
+
+_POLICY: Final = RetryPolicy(patience=LONGEST_HOLD)
+"""Many images take their time: a quarter of an hour is better than an image that was not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Lead:
     """The bootstrap layer of a Nydus image."""
     layers: tuple[Descriptor, ...] = ()
     """Of a plain image."""
+    index_digest: str = ""
+    """Of the index that has it; empty if it was named directly."""
 
 
 class Fleet:
@@ -69,16 +75,14 @@ class Fleet:
         Args:
             options: how to reach the images.
             pool: fetches content; nobody who uses the fleet runs in it.
-            pace: how often a host may be asked.
+            pace: how often a host may be asked; None: as often as it lets us.
         """
         self._options = options
         self._pool = pool
         self._meter = Meter()
         self._limits = Limits()
         self._cache = Cache(options.cache_dir)
-        self._lines = SharedLines(meter=self._meter, limits=self._limits, pace=pace)
-        self._backends: dict[str, Backend] = {}
-        self._lock = threading.Lock()
+        self._lines = SharedLines(meter=self._meter, limits=self._limits, pace=pace or Pace())
 
     @property
     def cost(self) -> Cost:
@@ -104,7 +108,7 @@ class Fleet:
         place = RegistryReference(host=host, repository=_ANY, tag=None, digest=None)
         endpoint, credentials = find_registry(place, self._options)
         line = self._lines.line(endpoint, credentials, place=host)
-        return list_repositories(line, lambda: credentials(host, ""))
+        return list_repositories(line, lambda: credentials(host, ""), Retrier(policy=_POLICY))
 
     def tags(self, place: str) -> tuple[str, ...]:
         """List the tags of a repository or a layout.
@@ -120,16 +124,24 @@ class Fleet:
             backend = source.backend
             return backend.tags() if isinstance(backend, RegistryBackend | LayoutBackend) else ()
 
-    def resolve(self, reference: str, *, all_platforms: bool = False) -> tuple[Lead, ...]:
+    def resolve(self, reference: str, *, all_platforms: bool = False, keep: bool = False) -> tuple[Lead, ...]:
         """Find the images that a reference means: one, or one for each platform of an index.
 
+        Args:
+            reference: as `open_image` takes it.
+            all_platforms: all of an index, not only that of the wanted platform.
+            keep: put documents into the cache, for `find`.
         Raises: CallerError, RegistryFault, ImageFault.
         Cost: one request for a manifest; an index costs one more for each platform, or as `resolve` says.
         """
         with self._source(reference) as source:
             if source.bootstrap is not None:
                 return (Lead(reference=reference, digest=digest_of(source.bootstrap)),)
-            document = self._document(source.backend, source.name)
+
+            def fetch(name: str) -> Document:
+                return fetch_document(source.backend, name, self._cache, keep=keep)
+
+            document = fetch(source.name)
             name = f"manifest of {source.name}" if source.name else ""
             platforms = [parse_platform(self._options.platform)]
             if all_platforms:
@@ -140,8 +152,10 @@ class Fleet:
             leads: dict[str, Lead] = {}
             for platform in platforms:
                 conversation = resolve(document, platform=platform, limits=self._limits, name=name)
-                found = hold(conversation, lambda digest: self._document(source.backend, digest))
+                found = hold(conversation, fetch)
                 lead = _lead(reference, found.image, str(found.platform or ""))
+                if lead.digest != document.digest:
+                    lead = replace(lead, index_digest=document.digest)
                 leads.setdefault(lead.digest, lead)
             return tuple(leads.values())
 
@@ -171,6 +185,22 @@ class Fleet:
             finally:
                 layers.close()
 
+    @contextmanager
+    def find(self, lead: Lead, listener: Listener = silent) -> Iterator[FoundImage]:
+        """Find an image again, as `find_image` does: its cost is its own, and counts for the fleet, too.
+
+        Args:
+            lead: as `resolve` gave it.
+            listener: told about long work.
+        Raises: RegistryFault, ImageFault.
+        Cost: none where `resolve` was told to keep; else its manifest, and its index if it has one.
+        """
+        options = replace(self._options, platform=lead.platform or self._options.platform)
+        with self._source(lead.reference, Meter(whole=self._meter)) as source:
+            name = lead.index_digest or lead.digest if source.repository else source.name  # a tag may have moved
+            with FoundImage(lead.reference, replace(source, name=name), options, listener, self._pool) as found:
+                yield found
+
     def _nydus(self, lead: Lead, source: Source) -> Image:
         parts = None
         bootstrap: Buffer | None = source.bootstrap
@@ -192,40 +222,35 @@ class Fleet:
             unread=unread,
         )
 
-    def _document(self, backend: Backend, name: str) -> Document:
-        kept = self._cache.document(name)
-        if kept is not None:
-            return Document(media_type="", digest=name, content=kept)
-        document = backend.fetch_manifest(name)
-        backend.meter.count(needed=len(document.content))
-        return document
-
     @contextmanager
-    def _source(self, reference: str) -> Iterator[Source]:
-        """Find the place that a reference names; that of a registry stays open for the next."""
+    def _source(self, reference: str, meter: Meter | None = None) -> Iterator[Source]:
+        """Find the place that a reference names; the way to a registry stays open for the next.
+
+        Args:
+            reference: a place or an image.
+            meter: counts what is asked there; None: that of the fleet.
+        """
+        meter = meter or self._meter
         parsed = parse_reference(reference)
         if not isinstance(parsed, RegistryReference) or Path(reference).is_file():
-            with connect(reference, self._options, self._meter) as source:
+            with connect(reference, self._options, meter) as source:
                 yield source
             return
         if self._options.offline:
             raise Offline(reference=reference)
         yield Source(
-            backend=self._backend(parsed),
+            backend=self._backend(parsed, meter),
             name=parsed.name,
             repository=f"{parsed.host}/{parsed.repository}",
             tag=parsed.tag or "",
         )
 
-    def _backend(self, reference: RegistryReference) -> Backend:
+    def _backend(self, reference: RegistryReference, meter: Meter) -> Backend:
         from rafsight.access.registry.client import RegistryBackend
 
         endpoint, credentials = find_registry(reference, self._options)
-        with self._lock:
-            if endpoint.place not in self._backends:
-                line = self._lines.line(endpoint, credentials)
-                self._backends[endpoint.place] = RegistryBackend(endpoint, meter=self._meter, line=line)
-            return self._backends[endpoint.place]
+        line = self._lines.line(endpoint, credentials)
+        return RegistryBackend(endpoint, retrier=Retrier(policy=_POLICY), meter=meter, line=line)
 
 
 def _lead(reference: str, image: ClassifiedManifest, platform: str) -> Lead:

@@ -35,9 +35,14 @@ def fetch_hashed(backend: Blobs, digest: str, size: int) -> "tuple[bytes, hashli
     return content, hasher
 
 
-def fetch_document(backend: Backend, name: str, cache: Cache) -> Document:
+def fetch_document(backend: Backend, name: str, cache: Cache, *, keep: bool = True) -> Document:
     """Fetch a manifest or index, or take it from the cache where it is named by digest.
 
+    Args:
+        backend: where it lies.
+        name: tag or digest.
+        cache: where documents are kept.
+        keep: put it there.
     Raises: RegistryFault, ImageFault.
     Cost: one request, or none.
     """
@@ -46,7 +51,8 @@ def fetch_document(backend: Backend, name: str, cache: Cache) -> Document:
         return Document(media_type="", digest=name, content=kept)
     document = backend.fetch_manifest(name)
     backend.meter.count(needed=len(document.content))
-    cache.keep_document(document.digest, document.content)
+    if keep:
+        cache.keep_document(document.digest, document.content)
     return document
 
 

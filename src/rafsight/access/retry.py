@@ -42,6 +42,8 @@ class RetryPolicy:
     """[s] bound of the doubling."""
     longest_wait: float = 30.0
     """[s] the most that a service may ask for by Retry-After; if it asks for more, the error is raised at once."""
+    patience: float = 0.0
+    """[s] in sum that a service may ask for beside all that: such waits count as no attempt."""
     budget: float = 60.0
     """[s] from the first failure on; no call is begun later."""
 
@@ -82,6 +84,7 @@ class Attempts:
         """Nothing has failed yet."""
         self._retrier = retrier
         self._failures = 0
+        self._waited = 0.0
         self._limit = retrier.deadline
 
     def wait(self, error: RegistryFault) -> None:
@@ -89,6 +92,8 @@ class Attempts:
 
         Raises: RegistryFault: the given error, if there shall be no next attempt.
         """
+        if self._waits_as_asked(error):
+            return
         policy = self._retrier.policy
         now = self._retrier.clock()
         if self._failures == 0 and (self._limit is None or now + policy.budget < self._limit):
@@ -105,6 +110,22 @@ class Attempts:
         """Forget the failures: the last attempt brought the work forward, and the next is worth as much as a first."""
         self._failures = 0
         self._limit = self._retrier.deadline
+
+    def _waits_as_asked(self, error: RegistryFault) -> bool:
+        """Wait for as long as a service asks, if that is within the policy's patience; tell whether it was."""
+        retrier = self._retrier
+        if not isinstance(error, TryLater) or error.retry_after is None:
+            return False
+        delay = max(error.retry_after, retrier.policy.first_delay)
+        if self._waited + delay > retrier.policy.patience:
+            return False
+        if self._limit is not None:
+            if retrier.deadline is not None and self._limit + delay > retrier.deadline:
+                return False
+            self._limit += delay
+        self._waited += delay
+        retrier.sleep(delay)
+        return True
 
     def _delay(self, error: RegistryFault) -> float:
         policy = self._retrier.policy

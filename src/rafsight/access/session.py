@@ -23,7 +23,6 @@ from rafsight.access.hidden import HiddenFile
 from rafsight.access.layers import Keep, LayerStore, keep_nothing, stream_layers
 from rafsight.access.objects import fetch_verified
 from rafsight.access.options import Options
-from rafsight.access.threads import threads
 from rafsight.base.errors import RegistryFault
 from rafsight.base.events import Listener, silent
 from rafsight.base.text import escape
@@ -196,12 +195,11 @@ def open_image(
 @contextmanager
 def open_found(found: FoundImage, keep: Keep | None, *, lazy: bool) -> Iterator[Image]:
     """Open an image whose manifest is known; arguments and errors as of `FoundImage.open`."""
-    with threads(found.options.connections, name="rafsight-fetch") as pool:
-        session = _Session(found, keep or keep_nothing, lazy=lazy)
-        try:
-            yield session.open(pool)
-        finally:
-            session.close()
+    session = _Session(found, keep or keep_nothing, lazy=lazy)
+    try:
+        yield session.open(found.fetchers())
+    finally:
+        session.close()
 
 
 class _Session:

@@ -30,6 +30,7 @@ from rafsight.analysis.lang.wordpress import WORDPRESS
 from rafsight.analysis.lang.wordpress_plugin import WORDPRESS_PLUGIN
 from rafsight.analysis.lang.wordpress_plugin_files import WORDPRESS_PLUGIN_FILES
 from rafsight.analysis.lang.wordpress_theme import WORDPRESS_THEME
+from rafsight.analysis.lang.yarn_cache import YARN_CACHE
 from rafsight.analysis.locks.bun_lock import BUN_LOCK
 from rafsight.analysis.locks.cabal_freeze import CABAL_FREEZE
 from rafsight.analysis.locks.cargo_lock import CARGO_LOCK
@@ -62,6 +63,7 @@ from rafsight.analysis.locks.yarn_lock import YARN_LOCK
 from rafsight.analysis.os.apk import APK
 from rafsight.analysis.os.chisel import CHISEL
 from rafsight.analysis.os.dpkg import DPKG
+from rafsight.analysis.os.dpkg_licences import DPKG_LICENCES
 from rafsight.analysis.os.dpkg_ownership import DPKG_OWNERSHIP
 from rafsight.analysis.os.nix import NIX
 from rafsight.analysis.os.opkg import OPKG
@@ -80,9 +82,11 @@ CATALOGUE: Final[tuple[Extractor, ...]] = (
     RPM_MANIFEST,
     CHISEL,
     DPKG_OWNERSHIP,
+    DPKG_LICENCES,
     PYTHON,
     PYTHON_EGG,
     NODE,
+    YARN_CACHE,
     JAVA,
     JAVA_RUNTIME,
     ELF,

@@ -20,7 +20,16 @@ from typing import Final
 from rafsight.analysis.catalogue import CATALOGUE
 from rafsight.analysis.distribution import merge_distributions
 from rafsight.analysis.extractor import Extractor, FileView, ReadMore
-from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Distribution, Gap, GapReason, Inventory, Ownership
+from rafsight.analysis.inventory import (
+    OS_ECOSYSTEMS,
+    Component,
+    Distribution,
+    Gap,
+    GapReason,
+    Inventory,
+    Licensed,
+    Ownership,
+)
 from rafsight.analysis.isolation import analyse
 from rafsight.analysis.join import Evidence, join
 from rafsight.analysis.ownership import find_owners
@@ -47,6 +56,7 @@ class Analysis:
         *,
         merged_roots: frozenset[bytes] = frozenset(),
         declared: bool = False,
+        licenses: bool = False,
     ) -> None:
         """Begin.
 
@@ -54,8 +64,11 @@ class Analysis:
             catalogue: the extractors that run.
             merged_roots: names in the root that are symbolic links to the same name in `usr` (usr-merge).
             declared: whether lock files and the like are read as well.
+            licenses: whether files are read that only say licences.
         """
-        self._catalogue = tuple(one for one in catalogue if declared or not one.declared)
+        self._catalogue = tuple(
+            one for one in catalogue if (declared or not one.declared) and (licenses or not one.licenses)
+        )
         self._merged_roots = merged_roots
         self._owned_tails = _owned_tails(self._catalogue)
         self._wave = 0
@@ -65,6 +78,7 @@ class Analysis:
         self._components: list[Component] = []
         self._distributions: list[tuple[bytes, Distribution]] = []
         self._ownerships: list[tuple[bytes, Ownership]] = []
+        self._licensed: list[tuple[bytes, Licensed]] = []
         self._gaps: list[Gap] = []
 
     @property
@@ -153,6 +167,7 @@ class Analysis:
             components=self._components,
             distributions=self._distributions,
             ownerships=self._ownerships,
+            licensed=self._licensed,
             gaps=self._gaps,
         )
         return join(evidence, self._merged_roots)
@@ -213,6 +228,8 @@ class Analysis:
                 self._components.append(replace(item, locations=places, found_by=name))
             elif isinstance(item, Distribution):
                 self._distributions += [(path, item) for path in locations]
+            elif isinstance(item, Licensed):
+                self._licensed += [(path, item) for path in locations]
             else:
                 self._ownerships += [(path, item) for path in locations]
         for fault in outcome.faults:

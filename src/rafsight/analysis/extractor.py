@@ -17,7 +17,7 @@ The engine, in short:
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rafsight.analysis.inventory import Component, Distribution, GapReason, Inventory, Ownership
+from rafsight.analysis.inventory import Component, Distribution, GapReason, Inventory, Licensed, Ownership
 from rafsight.base.errors import ImageFault
 from rafsight.image.selection import Wants
 
@@ -78,7 +78,7 @@ class Skipped:
     reason: GapReason = GapReason.MALFORMED
 
 
-Found = Component | Distribution | Ownership | ReadMore | Skipped
+Found = Component | Distribution | Ownership | Licensed | ReadMore | Skipped
 
 
 def always(inventory: Inventory) -> bool:  # noqa: ARG001
@@ -117,6 +117,8 @@ class Extractor:
     """The part of a path that counts with the content, where folders say what the file does not (`NAME-VERSION/x`)."""
     declared: bool = False
     """True if it reads what only asks for packages (lock files): it runs when that is wanted, and not otherwise."""
+    licenses: bool = False
+    """True if it reads what only says licences: it runs when those are asked for, and not otherwise."""
     unowned_only: bool = False
     """True if files that an official package of the distribution owns are left out: they are its affair, and cost
     nothing. Wave 3 or later, when the lists of all package managers were read."""

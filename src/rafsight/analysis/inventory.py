@@ -125,6 +125,13 @@ class Ownership:
     paths: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licensed:
+    """The licences of the package that a file is about, where the database of its package manager says none."""
+
+    licenses: tuple[str, ...]
+
+
 class GapReason(StrEnum):
     """Why something was not looked at."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from rafsight.analysis.extractor import Extractor, FileView, MalformedFile, ReadMore, Skipped
-from rafsight.analysis.inventory import Component, Distribution, GapReason, Ownership
+from rafsight.analysis.inventory import Component, Distribution, GapReason, Licensed, Ownership
 from rafsight.analysis.request import Fault, Outcome, Question
 from rafsight.base.text import printable
 
@@ -33,7 +33,7 @@ def analyse(extractor: Extractor, file: FileView, *, owned_tails: tuple[bytes, .
 
     Returns: An outcome, whatever the extractor did.
     """
-    found: list[Component | Distribution | Ownership] = []
+    found: list[Component | Distribution | Ownership | Licensed] = []
     faults: list[Fault] = []
     skipped = 0
     question = question_of(extractor, extractor.name_of(file.path))

@@ -17,8 +17,10 @@ from rafsight.analysis.inventory import (
     Gap,
     GapReason,
     Inventory,
+    Licensed,
     Ownership,
 )
+from rafsight.analysis.os.dpkg_licences import package_of
 from rafsight.analysis.ownership import find_owners
 from rafsight.analysis.purl import normal_name, purl_of
 
@@ -34,6 +36,7 @@ class Evidence:
     """`locations` and `found_by` are filled in."""
     distributions: Sequence[tuple[bytes, Distribution]]
     ownerships: Sequence[tuple[bytes, Ownership]]
+    licensed: Sequence[tuple[bytes, Licensed]] = ()
     gaps: Sequence[Gap]
 
 
@@ -59,7 +62,8 @@ def join(evidence: Evidence, merged_roots: frozenset[bytes] = frozenset()) -> In
         for owner, part in _by_owner(component, owners):
             key = (component.ecosystem, _one_name(component), component.version, _qualifiers(component), owner)
             groups.setdefault(key, []).append(part)
-    components = sorted((_merge(group, distribution) for group in groups.values()), key=_order)
+    licenses = _licenses_of_debs(everything, evidence.licensed)
+    components = sorted((_merge(group, distribution, licenses) for group in groups.values()), key=_order)
     gaps = set(evidence.gaps)
     if not components:
         gaps.add(
@@ -70,6 +74,24 @@ def join(evidence: Evidence, merged_roots: frozenset[bytes] = frozenset()) -> In
         components=tuple(components),
         gaps=tuple(_once(sorted(gaps, key=lambda gap: (gap.subject, gap.reason, gap.detail, gap.extractor)))),
     )
+
+
+def _licenses_of_debs(
+    components: Iterable[Component], licensed: Iterable[tuple[bytes, Licensed]]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the licences of Debian's packages by name: their own, else those of another one of the same source.
+
+    The folder of many a package is a link to that of another one, which Debian's policy allows within a source.
+    """
+    said = {package_of(path): item.licenses for path, item in licensed}
+    if not said:
+        return said
+    debs = [one for one in components if one.ecosystem is Ecosystem.DEB]
+    by_source: dict[tuple[str, str], tuple[str, ...]] = {}
+    for one in debs:
+        if one.name in said:
+            by_source.setdefault((one.source_name, one.source_version), said[one.name])
+    return {one.name: said.get(one.name) or by_source.get((one.source_name, one.source_version), ()) for one in debs}
 
 
 def _once(gaps: Iterable[Gap]) -> Iterable[Gap]:
@@ -103,11 +125,15 @@ def _by_owner(component: Component, owners: Mapping[bytes, str]) -> Iterable[tup
     ]
 
 
-def _merge(group: Sequence[Component], distribution: Distribution | None) -> Component:
+def _merge(
+    group: Sequence[Component], distribution: Distribution | None, licenses: Mapping[str, tuple[str, ...]]
+) -> Component:
     """Make one component of several that are the same: the first speaks for all, the surest evidence counts."""
     first = group[0]
     locations = {path + b":" + one.member if one.member else path for one in group for path in one.locations}
     licences = first.licenses or next((component.licenses for component in group if component.licenses), ())
+    if not licences and first.ecosystem is Ecosystem.DEB:
+        licences = licenses.get(first.name, ())
     return replace(
         first,
         purl=purl_of(first, distribution),

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import Final
 
-from rafsight.analysis.inventory import Component, Distribution, Ownership
+from rafsight.analysis.inventory import Component, Distribution, Licensed, Ownership
 from rafsight.analysis.request import Fault, Outcome, Question
 
 
@@ -19,6 +19,7 @@ class _Kept:
     components: tuple[Component, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     ownerships: tuple[Ownership, ...] = ()
+    licensed: tuple[Licensed, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 
@@ -38,7 +39,7 @@ def shape_of(*classes: type) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-OUTCOME_SHAPE: Final = shape_of(_Kept, Component, Distribution, Ownership, Fault)
+OUTCOME_SHAPE: Final = shape_of(_Kept, Component, Distribution, Ownership, Licensed, Fault)
 
 
 def question_parts(question: Question) -> tuple[bytes, ...]:
@@ -62,6 +63,7 @@ def write_outcome(outcome: Outcome) -> bytes | None:
         components=tuple(item for item in outcome.found if isinstance(item, Component)),
         distributions=tuple(item for item in outcome.found if isinstance(item, Distribution)),
         ownerships=tuple(item for item in outcome.found if isinstance(item, Ownership)),
+        licensed=tuple(item for item in outcome.found if isinstance(item, Licensed)),
         faults=outcome.faults,
     )
     try:
@@ -80,6 +82,6 @@ def read_outcome(question: Question, content: bytes) -> Outcome | None:
         kept = msgspec.msgpack.decode(content, type=_Kept)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return Outcome(
-        question=question, found=(*kept.components, *kept.distributions, *kept.ownerships), faults=kept.faults
-    )
+    found: tuple[Component | Distribution | Ownership | Licensed, ...]
+    found = (*kept.components, *kept.distributions, *kept.ownerships, *kept.licensed)
+    return Outcome(question=question, found=found, faults=kept.faults)

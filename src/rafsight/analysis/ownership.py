@@ -1,7 +1,8 @@
 """Which files an official package of the distribution put there.
 
 This module alone decides that: the owner is installed, and the distribution itself made it, so that its advisories
-cover the file.
+cover the file. Debian's policy keeps its own packages out of some places, so that a deb with files there is somebody
+else's, whoever its maintainer says to be.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,8 @@ from rafsight.analysis.inventory import OS_ECOSYSTEMS, Component, Ecosystem, Own
 from rafsight.analysis.os.official import is_official_maintainer
 
 _STANZAS: Final = b"var/lib/dpkg/status.d/"
+_OTHERS_PLACES: Final = (b"opt/", b"usr/local/", b"srv/", b"home/", b"root/", b"app/")
+"""Where no deb of a distribution puts files; those of other kinds do (software collections lie in `opt`)."""
 
 
 def find_owners(
@@ -43,7 +46,10 @@ def find_owners(
             continue
         if owner.ecosystem is Ecosystem.DEB and not is_official_maintainer(owner.maintainer):
             continue
+        elsewhere = _OTHERS_PLACES if owner.ecosystem is Ecosystem.DEB else ()
         for owned in filter(wanted.__contains__, ownership.paths):  # a system has tens of thousands
+            if owned.startswith(elsewhere):
+                continue
             for path in wanted[owned]:
                 owners.setdefault(path, owner.name)
     return owners

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rafsight.analysis.extractor import ReadMore
-from rafsight.analysis.inventory import Component, Distribution, GapReason, Ownership
+from rafsight.analysis.inventory import Component, Distribution, GapReason, Licensed, Ownership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Outcome:
     """The answer to one question. It depends on nothing but the question, the content and `Analysis.fingerprint`."""
 
     question: Question
-    found: tuple[Component | Distribution | Ownership, ...]
+    found: tuple[Component | Distribution | Ownership | Licensed, ...]
     faults: tuple[Fault, ...] = ()
     more: ReadMore | None = None
     """Not None: no answer yet, and nothing to keep."""

@@ -73,7 +73,7 @@ def call_crew(
     options = replace(manner.options, connections=max(manner.options.connections, 2 * manner.jobs))
     with ExitStack() as stack:
         fetching = stack.enter_context(threads(options.connections, name="rafsight-fetch"))
-        fleet = Fleet(options, pool=fetching, pace=None if manner.rate is None else Pace(manner.rate))
+        fleet = Fleet(options, pool=fetching, pace=Pace(manner.rate, listener=manner.listener))
         stack.callback(fleet.close)
         working = stack.enter_context(threads(manner.jobs, name="rafsight-work"))
         lists = Threads(pool=working, ahead=manner.ahead or _AHEAD * manner.jobs, listener=manner.listener)

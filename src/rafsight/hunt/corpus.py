@@ -123,13 +123,15 @@ def whole_path(reference: str) -> str:
     return str(Path(parsed.path).absolute())
 
 
-def check_hosts(corpus: Corpus, options: Options) -> None:
-    """Refuse to show one user's password to several registries.
+def check_corpus(corpus: Corpus, options: Options) -> Corpus:
+    """Refuse to ask nobody, and to show one user's password to several registries.
 
-    Raises: SeveralRegistries.
+    Raises: NoImages, SeveralRegistries.
     """
+    if corpus.is_empty:
+        raise NoImages
     if not options.username:
-        return
+        return corpus
     hosts = {wish.host for wish in corpus.registries}
     for reference in corpus.references:
         try:
@@ -140,6 +142,7 @@ def check_hosts(corpus: Corpus, options: Options) -> None:
             hosts.add(parsed.host)
     if len(hosts) > 1:
         raise SeveralRegistries(user=options.username, hosts=" and ".join(sorted(hosts)))
+    return corpus
 
 
 def places_of(corpus: Corpus, fleet: Fleet) -> Iterator[Place | str]:

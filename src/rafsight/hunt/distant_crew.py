@@ -179,7 +179,6 @@ def muster(
         options=options,
         keeps=options.cache_dir is not None,
         jobs=jobs,
-        is_paced=rate is not None,
     )
     with cluster.connect("rafsight") as client:
         sending = Sending(client, cluster.address, pack_order(order), listener=listener, patience=patience)

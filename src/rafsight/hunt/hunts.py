@@ -1,4 +1,4 @@
-"""Hunts as the public API has them: images are collected, then they are asked one question, or scanned."""
+"""Hunts as the public API has them: images are collected, then they are asked one question, scanned, or indexed."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,7 +12,7 @@ from rafsight.hunt.calling import JOBS, Manner, call_crew
 from rafsight.hunt.campaign import Campaign
 from rafsight.hunt.claims import Claims
 from rafsight.hunt.cluster import Cluster
-from rafsight.hunt.corpus import Corpus, NoImages, RegistryWish, check_hosts, read_list, whole_path
+from rafsight.hunt.corpus import Corpus, RegistryWish, check_corpus, read_list, whole_path
 from rafsight.hunt.inventories import Inventories
 from rafsight.hunt.looker import Looker, open_store
 from rafsight.hunt.looking import Asking, make_asking
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 class Hunts:
     """Images, and the way to ask them one question, or to scan them all. Not safe to share between threads.
+
+    A `FleetIndex` is built of them, too.
 
     hunts = rafsight.Hunts()
     hunts.add_registry("registry.example.com", repositories="team/**")
@@ -57,13 +59,14 @@ class Hunts:
             listener: told about long work.
             jobs: images at the same time; in each worker process of a cluster.
             rate: [requests/s] that one host is asked at most; None: as often as `jobs` do. The workers of a cluster
-                share it evenly. Of scans it counts for looking names up alone.
+                share it evenly.
             all_platforms: ask every image of an index, not only that of the wanted platform.
             cluster: whose workers look at the images; None: threads of this process.
         Raises: MalformedCluster.
         """
-        self._manner = Manner(options=options or Options(), listener=listener, cluster=cluster, jobs=jobs, rate=rate)
-        self._all_platforms = all_platforms
+        self.manner = Manner(options=options or Options(), listener=listener, cluster=cluster, jobs=jobs, rate=rate)
+        """How the images are reached."""
+        self.all_platforms = all_platforms
         self._references: list[str] = []
         self._registries: list[RegistryWish] = []
         self._campaign: Campaign | ScanCampaign | None = None
@@ -93,6 +96,12 @@ class Hunts:
             tags: a glob.
         """
         self._registries.append(RegistryWish(host=host, repositories=repositories, tags=tags))
+
+    @property
+    def corpus(self) -> Corpus:
+        """The images that were named; for the workers of a cluster, files by their whole paths."""
+        named = map(whole_path, self._references) if self.manner.cluster else self._references
+        return Corpus(references=tuple(named), registries=tuple(self._registries))
 
     @property
     def failures(self) -> tuple[HuntFailure, ...]:
@@ -162,9 +171,9 @@ class Hunts:
             max_file_size=max_file_size,
         )
         question = make_question(files, parse_package(package, version, advisories))
-        corpus = self._corpus()
+        corpus = check_corpus(self.corpus, self.manner.options)
         asking = make_asking(question, database)
-        terms = make_terms(question, database, all_platforms=self._all_platforms)
+        terms = make_terms(question, database, all_platforms=self.all_platforms)
         return self._ask(corpus, asking, terms, State(state, terms.fingerprint))
 
     def scan(
@@ -173,6 +182,7 @@ class Hunts:
         database: Path | None,
         scanners: Sequence[str] = (VULNERABILITIES,),
         declared: bool = False,
+        licenses: bool = False,
         config: Path | None = None,
         secret_budget: int = SECRET_BUDGET,
     ) -> Generator[ScannedImage, None, None]:
@@ -182,6 +192,7 @@ class Hunts:
             database: as of `scan_reference`; on the workers of a cluster it lies under the same whole path.
             scanners: as of `scan_reference`.
             declared: as of `scan_reference`.
+            licenses: as of `scan_reference`.
             config: as of `scan_reference`.
             secret_budget: [bytes] for each image, as of `scan_reference`.
         Returns: The images as they are done; `close` ends early.
@@ -191,28 +202,17 @@ class Hunts:
         """
         from rafsight.hunt.scanning import make_scan_terms  # late: hunts for files need no scanner
 
-        corpus = self._corpus()
+        corpus = check_corpus(self.corpus, self.manner.options)
         terms = make_scan_terms(
             database=database,
             scanners=tuple(scanners),
             declared=declared,
+            licenses=licenses,
             config=config,
             secret_budget=secret_budget,
-            all_platforms=self._all_platforms,
+            all_platforms=self.all_platforms,
         )
         return self._scan(corpus, terms)
-
-    def _corpus(self) -> Corpus:
-        """Return the images that were named.
-
-        Raises: NoImages, SeveralRegistries.
-        """
-        named = map(whole_path, self._references) if self._manner.cluster else self._references
-        corpus = Corpus(references=tuple(named), registries=tuple(self._registries))
-        if corpus.is_empty:
-            raise NoImages
-        check_hosts(corpus, self._manner.options)
-        return corpus
 
     def _ask(self, corpus: Corpus, asking: Asking, terms: HuntTerms, state: State) -> Generator[HuntAnswer, None, None]:
         @contextmanager
@@ -226,7 +226,7 @@ class Hunts:
                     all_platforms=terms.all_platforms,
                 )
 
-        with closing(state), call_crew(self._manner, "hunt", terms, here) as called:
+        with closing(state), call_crew(self.manner, "hunt", terms, here) as called:
             self._campaign = campaign = Campaign(roll=called.roll(), crew=called.crew, state=state)
             yield from campaign.run(corpus)
 
@@ -234,6 +234,6 @@ class Hunts:
         from rafsight.hunt.scanning import open_scanner
         from rafsight.hunt.scans import ScanCampaign
 
-        with call_crew(self._manner, "scan", terms, partial(open_scanner, terms)) as called:
+        with call_crew(self.manner, "scan", terms, partial(open_scanner, terms)) as called:
             self._campaign = campaign = ScanCampaign(roll=called.roll(), crew=called.crew)
             yield from campaign.run(corpus)

@@ -4,16 +4,16 @@ Workers have the advisories under the path that the order names; rules and check
 decides what a worker is told about a scan.
 """
 
-import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rafsight.access.counting import Cost
 from rafsight.access.fleet import Fleet, Lead
-from rafsight.access.options import Options
+from rafsight.access.results.contract import ResultStore
+from rafsight.access.results.opening import open_results
 from rafsight.access.settings_file import SettingsFile, read_settings_file
 from rafsight.base.events import Event, Listener, Noticed
 from rafsight.hunt.advisories import check_advisories, digest_of_advisories
@@ -21,8 +21,9 @@ from rafsight.hunt.resolving import RESOLVE
 from rafsight.hunt.site import Site
 from rafsight.hunt.wire import Parcel, unpack
 from rafsight.hunt.work import Spent, Work
+from rafsight.matching.store import open_database
 from rafsight.reports.scanned import send, travel_type
-from rafsight.verbs.scan.scanning import scan_reference
+from rafsight.verbs.scan.job import Job
 from rafsight.verbs.scan.terms import MISCONFIGURATION, SECRETS, VULNERABILITIES, ScanTerms
 
 
@@ -32,6 +33,7 @@ class FleetScanTerms:
 
     scanners: tuple[str, ...]
     declared: bool
+    licenses: bool
     secret_budget: int
     """[bytes] for each image."""
     database: Path | None
@@ -44,54 +46,45 @@ class FleetScanTerms:
     """Scan every image of an index."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScanner:
     """Scans images. Thread-safe."""
 
-    terms: FleetScanTerms
-    options: Options
+    terms: ScanTerms
+    database: Path | None
     fleet: Fleet
+    store: ResultStore
+    all_platforms: bool
+    """Scan every image of an index."""
     listener: Listener
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _spent: Spent = field(default_factory=Spent)
 
     @property
     def spent(self) -> Spent:
         """What it cost so far."""
-        return self._spent + _spent(self.fleet.cost)
+        cost = self.fleet.cost
+        return Spent(requests=cost.requests, bytes_fetched=cost.bytes_fetched)
 
     def resolve(self, name: str) -> tuple[Lead, ...]:
         """Find the images that a name means; see `Fleet.resolve`."""
-        return self.fleet.resolve(name, all_platforms=self.terms.all_platforms)
+        return self.fleet.resolve(name, all_platforms=self.all_platforms, keep=True)
 
     def scan(self, lead: Lead) -> Any:
         """Scan an image.
 
         Returns: its report, as `send` makes it.
-        Raises, cost: as `scan_reference`.
+        Raises: as `scan_reference`.
+        Cost: that, but for the manifest where the cache has it from `resolve`.
         """
-        terms = self.terms
-        report = scan_reference(
-            lead.reference,
-            database=terms.database,
-            scanners=terms.scanners,
-            declared=terms.declared,
-            config=terms.settings,
-            secret_budget=terms.secret_budget,
-            options=replace(self.options, platform=lead.platform or self.options.platform),
-            listener=self._hear,
-        )
-        with self._lock:
-            self._spent += _spent(report.cost)
-        return send(report)
+        started = time.monotonic()
+        with (
+            open_database(self.database) if self.database is not None else nullcontext() as advisories,
+            self.fleet.find(lead, self.listener) as found,
+        ):
+            job = Job(found=found, store=self.store, terms=self.terms, listener=self.listener)
+            return send(job.report(advisories, started))
 
     def end(self) -> None:
         """Nobody waits for another here."""
-
-    def _hear(self, event: Event) -> None:
-        """Pass on what a person should know: how far one of many is, nobody wants to see."""
-        if isinstance(event, Noticed):
-            self.listener(event)
 
 
 SCAN: Final[Work[ImageScanner, Lead, Any]] = Work(
@@ -112,6 +105,7 @@ def make_scan_terms(
     database: Path | None,
     scanners: tuple[str, ...],
     declared: bool,
+    licenses: bool,
     config: Path | None,
     secret_budget: int,
     all_platforms: bool,
@@ -134,6 +128,7 @@ def make_scan_terms(
     return FleetScanTerms(
         scanners=scanners,
         declared=declared,
+        licenses=licenses,
         secret_budget=secret_budget,
         database=database and database.absolute(),
         advisories="" if database is None else digest_of_advisories(database),
@@ -149,8 +144,30 @@ def open_scanner(terms: FleetScanTerms, site: Site) -> Iterator[ImageScanner]:
     Args:
         terms: how.
         site: what the process has.
+    Raises: NotACache, NoPostgresDriver.
     """
-    yield ImageScanner(terms=terms, options=site.options, fleet=site.fleet, listener=site.listener)
+
+    def hear(event: Event) -> None:
+        """Pass on what a person should know: how far one of many is, nobody wants to see."""
+        if isinstance(event, Noticed):
+            site.listener(event)
+
+    with open_results(site.options, hear) as store:
+        yield ImageScanner(
+            terms=ScanTerms(
+                scanners=terms.scanners,
+                declared=terms.declared,
+                licenses=terms.licenses,
+                config=terms.settings,
+                secret_budget=terms.secret_budget,
+                cache_dir=site.options.cache_dir,
+            ),
+            database=terms.database,
+            fleet=site.fleet,
+            store=store,
+            all_platforms=terms.all_platforms,
+            listener=hear,
+        )
 
 
 @contextmanager
@@ -166,7 +183,3 @@ def join_scan(terms: bytes, site: Site) -> Iterator[ImageScanner]:
     check_advisories(told.database, told.advisories)
     with open_scanner(told, site) as scanner:
         yield scanner
-
-
-def _spent(cost: Cost) -> Spent:
-    return Spent(requests=cost.requests, bytes_fetched=cost.bytes_fetched)

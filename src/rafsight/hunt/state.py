@@ -143,7 +143,11 @@ class State:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self._path) if self._path else "", timeout=30, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, question: str) -> None:

@@ -149,8 +149,8 @@ class _Bench:
         join: Join = _named(trade.join)
         works: tuple[Work[Any, Any, Any], ...] = _named(trade.works)
         self._works = {work.name: work for work in works}
-        self._pace = Pace(1.0) if told.is_paced else None
         self._notices: SimpleQueue[str] = SimpleQueue()
+        self._pace = Pace(listener=self._hear)
         if told.fingerprint != release_fingerprint():
             self._notices.put(f"{worker_name()} has other code than we do, under the same release")
         self._account = token_hex(8)
@@ -169,8 +169,7 @@ class _Bench:
         Raises: what ends all of it; CancelledError.
         """
         work = self._works[name]
-        if self._pace is not None and rate is not None:
-            self._pace.change(rate)
+        self._pace.change(rate)
         todo = unpack(items, list[work.item])  # type: ignore[name-defined]  # a type that is a value
         running = [self._pool.submit(work.do, self._tradesman, item) for item in todo]
         try:

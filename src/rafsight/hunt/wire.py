@@ -40,17 +40,15 @@ class Order:
     """All that a worker has to know to take part."""
 
     trade: str
-    """`MODULE:FUNCTION` that makes somebody of the trade, see `Tradespeople`."""
+    """What the worker shall be, see `station.TRADES`."""
     terms: bytes = field(repr=False)
-    """Of the trade, for that function."""
+    """Of the trade."""
     options: Options = field(repr=False)
     """Without our environment and our cache folder: the worker has its own."""
     keeps: bool
     """Whether the worker's cache may be used."""
     jobs: int
     """Items at the same time."""
-    is_paced: bool
-    """Whether requests are held back."""
     release: str = __version__
     fingerprint: bytes = b""
     """Of the code that decides what is found: two checkouts may call themselves the same release."""

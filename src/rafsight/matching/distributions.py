@@ -92,9 +92,16 @@ def _red_hat(distribution: Distribution, known: Sequence[str]) -> Iterable[str]:
 
 
 def _suse(distribution: Distribution, known: Sequence[str]) -> Iterable[str]:
+    """Take all products of a service pack, those for longer support too: what `15 SP3-LTSS` mends is open elsewhere."""
     major, _, service_pack = distribution.version.partition(".")
-    ending = f" {major} SP{service_pack}" if service_pack and service_pack != "0" else f" {major}"
-    return (release for release in known if release.startswith("Linux Enterprise") and release.endswith(ending))
+    pack = f" SP{service_pack}" if service_pack.strip("0") else ""
+    form = re.compile(rf"Linux Enterprise .* {re.escape(major + pack)}(?:-.*)?\Z")
+    return (release for release in known if form.match(release))
+
+
+def _suse_micro(distribution: Distribution, known: Sequence[str]) -> Iterable[str]:
+    form = re.compile(rf"Linux (?:Enterprise )?Micro(?: for Rancher)? {re.escape(distribution.version)}(?:-.*)?\Z")
+    return (release for release in known if form.match(release))
 
 
 def _leap(distribution: Distribution, known: Sequence[str]) -> Iterable[str]:  # noqa: ARG001
@@ -115,6 +122,7 @@ UBUNTU_PRO: Final = "Pro:"
 
 _DEB, _APK, _RPM = Ecosystem.DEB, Ecosystem.APK, Ecosystem.RPM
 _SUSE: Final = Family(base="SUSE", packages=_RPM, named_by=NamedBy.SOURCE, releases=_suse)
+_SUSE_MICRO: Final = Family(base="SUSE", packages=_RPM, named_by=NamedBy.SOURCE, releases=_suse_micro)
 _LEAP: Final = Family(base="openSUSE", packages=_RPM, named_by=NamedBy.SOURCE, releases=_leap)
 _RED_HAT: Final = Family(base="Red Hat", packages=_RPM, named_by=NamedBy.BINARY, releases=_red_hat)
 _AZURE: Final = Family(base="Azure Linux", packages=_RPM, named_by=NamedBy.BOTH, releases=_major)
@@ -141,9 +149,12 @@ FAMILIES: Final = {
     "photon": Family(base="Photon OS", packages=_RPM, named_by=NamedBy.BINARY, releases=_minor),
     "rhel": _RED_HAT,
     "rocky": Family(base="Rocky Linux", packages=_RPM, named_by=NamedBy.BINARY, releases=_major),
-    "sl-micro": _SUSE,
-    "sle-micro": _SUSE,
+    "sl-micro": _SUSE_MICRO,
+    "sle-micro": _SUSE_MICRO,
+    "sle-micro-rancher": _SUSE_MICRO,
+    "sled": _SUSE,
     "sles": _SUSE,
+    "sles_sap": _SUSE,
     "ubuntu": Family(base="Ubuntu", packages=_DEB, named_by=NamedBy.SOURCE, releases=_ubuntu),
     "wolfi": Family(base="Wolfi", packages=_APK, named_by=NamedBy.BOTH, releases=_rolling),
 }

@@ -91,10 +91,11 @@ def _targets(
             counts[component.ecosystem] = counts.get(component.ecosystem, 0) + 1
     targets: dict[str, _Target] = {}
     gaps: list[Gap] = []
+    brought = _brought(inventory)
     for ecosystem, count in sorted(counts.items()):
         if ecosystem in OS_ECOSYSTEMS:
             if inventory.distribution is None or family is None or family.packages != ecosystem:
-                gaps.append(_unknown_distribution(inventory.distribution, ecosystem, count))
+                gaps.append(_unknown_distribution(inventory.distribution, ecosystem, count, brought))
                 continue
             base, named_by = family.base, family.named_by
             wanted = tuple(family.releases(inventory.distribution, known.get(base, ())))
@@ -106,7 +107,7 @@ def _targets(
         elif releases:
             targets[ecosystem] = _Target(base=base, releases=releases, named_by=named_by)
         else:
-            gaps.append(_no_advisories(base, wanted, count))
+            gaps.append(_no_advisories(base, wanted, count, brought if ecosystem in OS_ECOSYSTEMS else ""))
     without_group = sum(not one.owned_by and _has_no_group(one) for one in inventory.components)
     if without_group:
         gaps.append(_no_group(without_group))
@@ -143,7 +144,15 @@ def _source_version(component: Component) -> str:
     return f"{epoch}:{version}" if component.ecosystem == "rpm" and colon and ":" not in version else version
 
 
-def _unknown_distribution(distribution: Distribution | None, ecosystem: str, count: int) -> Gap:
+def _brought(inventory: Inventory) -> str:
+    """Say how many packages of languages are left to the distribution's advisories; empty if none is."""
+    count = sum(bool(component.owned_by) for component in inventory.components)
+    if not count:
+        return ""
+    return f" Nor {'was 1 package' if count == 1 else f'were {count:,} packages'} of languages that they brought."
+
+
+def _unknown_distribution(distribution: Distribution | None, ecosystem: str, count: int, brought: str) -> Gap:
     subject = f"{distribution.id} {distribution.version}".strip() if distribution else ecosystem
     reason = (
         f"no advisories are known to be about {ecosystem} packages of {subject}"
@@ -153,7 +162,7 @@ def _unknown_distribution(distribution: Distribution | None, ecosystem: str, cou
     return Gap(
         reason=GapReason.UNKNOWN_DISTRIBUTION,
         subject=printable(subject),
-        detail=printable(f"{_unasked(count, f'{ecosystem} package')} not looked up: {reason}."),
+        detail=printable(f"{_unasked(count, f'{ecosystem} package')} not looked up: {reason}.{brought}"),
     )
 
 
@@ -162,12 +171,12 @@ def _no_feed(ecosystem: str, count: int) -> Gap:
     return Gap(reason=GapReason.NO_FEED, subject=printable(ecosystem), detail=printable(detail))
 
 
-def _no_advisories(base: str, releases: Iterable[str], count: int) -> Gap:
+def _no_advisories(base: str, releases: Iterable[str], count: int, brought: str) -> Gap:
     names = [f"{base}:{release}" if release else base for release in releases] or [base]
     return Gap(
         reason=GapReason.NO_ADVISORIES,
         subject=printable(names[0]),
-        detail=printable(f"{_unasked(count)} not looked up: the database has nothing about {names[0]}."),
+        detail=printable(f"{_unasked(count)} not looked up: the database has nothing about {names[0]}.{brought}"),
     )
 
 

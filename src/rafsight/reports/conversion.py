@@ -11,6 +11,7 @@ from typing import Any
 from rafsight._version import __version__
 from rafsight.base.text import escape, printable
 from rafsight.base.units import format_size
+from rafsight.reports.verdict import counted
 
 SCHEMA_VERSION = 1
 _UNREAD_SHOWN = 10
@@ -191,16 +192,19 @@ def warnings(done: Converted) -> Iterator[str]:
 def _facts(image: ConvertedImage, *, many: bool) -> list[tuple[str, str]]:
     resumed = sum(layer.is_resumed for layer in image.layers)
     source = f" from {format_size(image.source_size)}" if image.source_size else ""
+    entries = counted(image.entry_count, "entry", "entries")
+    chunks = counted(image.chunk_count, "chunk", "chunks")
     facts = [
         ("Platform", image.platform + (f", {image.digest}" if many else "")),
         ("Layers", f"{len(image.layers)}: {_fates([layer.how for layer in image.layers])}"),
-        ("Tree", f"{image.entry_count:,} entries, {image.chunk_count:,} chunks, {format_size(image.content_size)}"),
+        ("Tree", f"{entries}, {chunks}, {format_size(image.content_size)}"),
         ("Size", f"{format_size(image.target_size)}{source}, the bootstrap {format_size(image.bootstrap_size)}"),
     ]
     if resumed:
         facts.append(("Resumed", f"{resumed} of the layers had been packed before"))
     if image.dictionary_layers:
-        facts.append(("Dictionary", f"{len(image.dictionary_layers)} blobs of the chunk dictionary came along"))
+        blobs = counted(len(image.dictionary_layers), "blob", "blobs")
+        facts.append(("Dictionary", f"{blobs} of the chunk dictionary came along"))
     return facts
 
 

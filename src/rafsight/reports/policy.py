@@ -30,6 +30,10 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_JOINED: Final = re.compile(
+    r"[\s,;/|]{1,8}(?:and/or|and|or|with)[\s,;]{1,8}|[()\s]{0,4}[,;/|()][()\s]{0,4}", re.IGNORECASE
+)
+"""What stands between licences."""
 _NAMED: Final = 3
 """Things that a reason names."""
 
@@ -95,7 +99,9 @@ def _ask(report: ScanReport, clause: Clause) -> _Answer:
         value, fact = None, "was not looked for"
     elif missing := _missing(report, clause):
         value, fact = None, f"is not known: the database has no {missing}"
-    elif clause.function in ("package", "license"):
+    elif clause.function == "license":
+        return _ask_licenses(report.inventory.components, clause)
+    elif clause.function == "package":
         value, fact = _counted([_named(one) for one in report.inventory.components if _is_meant(one, clause)])
     else:
         items = [item for item in items_of(report, clause.kinds) if _passes(item, clause)]
@@ -104,6 +110,29 @@ def _ask(report: ScanReport, clause: Clause) -> _Answer:
         return _Answer(None, (f"{clause.text} {fact}",))
     compared = clause.comparison
     return _Answer(_COMPARE[compared.operator](value, compared.value), (f"{clause.text} is {fact}",))
+
+
+def _ask_licenses(components: Sequence[Component], clause: Clause) -> _Answer:
+    """Count packages under some licences; each that names none may be one of them, so that it may leave no answer."""
+    is_meant = _matcher(clause.patterns)
+    nameless = [_named(one) for one in components if not one.licenses]
+    count, fact = _counted([_named(one) for one in components if any(map(is_meant, _licenses_of(one)))])
+    compare, value = _COMPARE[clause.comparison.operator], clause.comparison.value
+    answers = {compare(possible, value) for possible in range(int(count), int(count) + len(nameless) + 1)}
+    if len(answers) == 1:
+        return _Answer(answers.pop(), (f"{clause.text} is {fact}",))
+    found = "1 package names" if len(nameless) == 1 else f"{len(nameless):,} packages name"
+    _, those = _counted(nameless)
+    unknown = f"{clause.text} is {fact} among packages that name a licence, but {found} none {those.partition(' ')[2]}"
+    return _Answer(None, (unknown,))
+
+
+def _licenses_of(component: Component) -> Iterable[str]:
+    """Return the licences of a package as it names them, and each that stands in an expression: `MIT OR (A AND B)`."""
+    for name in component.licenses:
+        yield name
+        if "://" not in name:
+            yield from filter(None, _JOINED.split(name))
 
 
 def _missing(report: ScanReport, clause: Clause) -> str:
@@ -172,8 +201,6 @@ def _named(component: Component) -> str:
 
 
 def _is_meant(component: Component, clause: Clause) -> bool:
-    if clause.function == "license":
-        return any(map(_matcher(clause.patterns), component.licenses))
     names = [component.name]
     if component.ecosystem is Ecosystem.MAVEN:
         names.append(component.name.rpartition(":")[2])

@@ -17,6 +17,7 @@ from rafsight.reports.paint import Line, Painter, Span, Style, beside, cells, ri
 from rafsight.reports.rows import group_findings
 from rafsight.reports.selection import Totals, count_severities
 from rafsight.reports.targets import Target, targets_of
+from rafsight.reports.updates import render_updates, updates_of
 from rafsight.reports.verdict import counted, verdict
 
 _LEAST_WIDTH: Final = 30
@@ -56,6 +57,9 @@ def render_table(
         sections.append(_suppressed_section(report, width, painter))
     if list_all:
         sections += [_package_section(target, width, painter) for target in targets if target.components]
+    updates = updates_of(report.findings)
+    if updates:
+        sections.append(render_updates(updates, width=width, painter=painter))
     if report.gaps:
         sections.append(_gap_section(report.gaps, width, painter))
     lines: list[Line] = []

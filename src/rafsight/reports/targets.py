@@ -128,6 +128,11 @@ def targets_of(report: ScanReport) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def title_of(ecosystem: Ecosystem) -> str:
+    """Name a kind of packages for people."""
+    return _LANGUAGES[ecosystem][0] if ecosystem in _LANGUAGES else ecosystem.value
+
+
 def _os_target(report: ScanReport, components: tuple[Component, ...]) -> Target:
     distribution = report.inventory.distribution
     unimportant = report.unimportant if report.lists_unimportant else ()

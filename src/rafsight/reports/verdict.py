@@ -29,7 +29,14 @@ _NAMES: Final = {
 
 def verdict(report: ScanReport) -> list[Sentence]:
     """Say the most important things about a report, the most important one first. Foreign text is not yet escaped."""
-    return [_headline(report), *_policies(report), *_alarms(report), *_stale(report), *_left_out(report)]
+    return [
+        _headline(report),
+        *_policies(report),
+        *_alarms(report),
+        *_mendable(report),
+        *_stale(report),
+        *_left_out(report),
+    ]
 
 
 def counted(count: int, one: str, many: str) -> str:
@@ -105,6 +112,20 @@ def _alarms(report: ScanReport) -> list[Sentence]:
     if malicious:
         told.append((f"Malicious packages: {', '.join(malicious)}.", Style.ALARM))
     return told
+
+
+def _mendable(report: ScanReport) -> list[Sentence]:
+    """Say how many of the vulnerabilities go away with updates: what there is to do."""
+    found = len(report.findings)
+    mended = sum(bool(finding.fixed_versions) for finding in report.findings)
+    if not found:
+        return []
+    if not mended:
+        return [(f"No update mends the {'vulnerability' if found == 1 else 'vulnerabilities'} yet.", Style.PLAIN)]
+    if mended == found:
+        which = "the vulnerability" if found == 1 else f"all {found:,} vulnerabilities"
+        return [(f"{'An update mends' if found == 1 else 'Updates mend'} {which}.", Style.PLAIN)]
+    return [(f"Updates mend {mended:,} of the {found:,} vulnerabilities.", Style.PLAIN)]
 
 
 def _policies(report: ScanReport) -> list[Sentence]:

@@ -25,7 +25,7 @@ __all__ = ["PLANTED", "Gate", "Mischief", "Registry", "Served", "serve_layout", 
 
 PLANTED: Final = Path(__file__).parent / "data" / "planted"
 """The shipped layout: tags `v5` and `v6`."""
-_SETTLE: Final = 1.0
+_SETTLE: Final = 5.0
 """[s] that a reader of the log waits for answers which the client has already, and the log not yet."""
 
 

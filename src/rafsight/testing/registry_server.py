@@ -83,7 +83,7 @@ class Server(ThreadingHTTPServer):
         self.lock = Lock()
         self.idle = Condition(self.lock)
         self.busy = 0
-        """Calls that are being answered."""
+        """Calls that are being answered; those that hang are not."""
         self.log: list[Served] = []
         self.closing = Event()
         self.hanging = Event()
@@ -127,6 +127,19 @@ class Server(ThreadingHTTPServer):
         with contextlib.suppress(OSError):  # a wrapped socket has taken the descriptor with it
             super().shutdown_request(request)
 
+    def hang(self, seconds: float) -> None:
+        """Keep a call waiting, and whoever reads the log not: nothing is on its way."""
+        self.count(-1)
+        self.hanging.set()
+        self.closing.wait(seconds)
+        self.count(1)
+
+    def count(self, calls: int) -> None:
+        """Take note of calls that begin, or end."""
+        with self.idle:
+            self.busy += calls
+            self.idle.notify_all()
+
     def mischief_for(self, call: Call) -> Mischief | None:
         """Return the first mischief that is due for a call, and count it."""
         for number, mischief in enumerate(self.plan.mischief):
@@ -161,14 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer whatever method."""
-        with self.server.idle:
-            self.server.busy += 1
+        self.server.count(1)
         try:
             self._answer()
         finally:
-            with self.server.idle:
-                self.server.busy -= 1
-                self.server.idle.notify_all()
+            self.server.count(-1)
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
@@ -188,8 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         mischief = self.server.mischief_for(call) or Mischief()
         body.limit = mischief.take_only
         if mischief.hang:
-            self.server.hanging.set()
-            self.server.closing.wait(mischief.hang)
+            self.server.hang(mischief.hang)
         if mischief.hang_up or mischief.raw:
             self._leave(call, body, mischief.raw)
             return

@@ -4,6 +4,7 @@ What mounts is imported when something is mounted: to list and to end views cost
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 5.0
 """[s] for a view that was served to be taken down."""
+_GLANCE: Final = 0.05
+"""[s] between two looks for a signal: one that the system gave to another thread wakes nobody who waits for a lock."""
 
 
 class ViewWithdrawn(HostLimit):
@@ -253,7 +256,9 @@ def _closed_within(patience: float, stack: ExitStack) -> bool:
 
     thread = threading.Thread(target=close, name="rafsight-end", daemon=True)
     thread.start()
-    thread.join(patience)
+    until = time.monotonic() + patience
+    while thread.is_alive() and (rest := until - time.monotonic()) > 0:
+        thread.join(min(rest, _GLANCE))
     if faults:
         raise faults[0]
     return not thread.is_alive()

@@ -174,7 +174,7 @@ def test_prefetching_brings_everything_once(tmp_path):
     with open_small(small, backend) as image, open_chunk_store(image, tmp_path, limit=PLENTY) as store:
         rows = small.tables.extents.chunk[::-1].astype(np.int64)
         work = store.prefetch(rows, said.append)
-        assert work.wait(30)
+        assert work.wait(60)
         assert store.is_complete()
         assert (work.done, work.failed) == (work.total, 0) == (112, 0)
         assert sum(size for _, size in backend.ranges) == len(small.blob)
@@ -183,14 +183,23 @@ def test_prefetching_brings_everything_once(tmp_path):
 
 
 def test_prefetching_ends_when_it_is_told_to_or_the_store_is_closed(tmp_path):
+    class Held(Counted):
+        go_on = threading.Event()
+
+        def fetch_range(self, digest, offset, size):
+            found = super().fetch_range(digest, offset, size)
+            assert self.go_on.wait(60)
+            return found
+
     small = small_image({b"a": noise(40 * MiB)}, chunk_size=128 * KiB)
-    backend = Counted(small, delay=0.05)
+    backend = Held(small)
     rows = small.tables.extents.chunk.astype(np.int64)
     with open_small(small, backend) as image:
         with open_chunk_store(image, tmp_path, limit=PLENTY) as store:
             work = store.prefetch(rows)
             work.cancel()
-            assert work.wait(10)
+            backend.go_on.set()
+            assert work.wait(60)
             assert not store.is_complete()
             other = store.prefetch(rows)
         assert other.is_over
@@ -203,7 +212,7 @@ def test_prefetching_gives_up_when_the_registry_does(tmp_path):
     backend.error = NotFound(what="blob", place="here")
     with open_small(small, backend) as image, open_chunk_store(image, tmp_path, limit=PLENTY) as store:
         work = store.prefetch(small.tables.extents.chunk.astype(np.int64))
-        assert work.wait(20)
+        assert work.wait(60)
         assert work.failed
         assert len(backend.ranges) <= 4
         assert not store.is_complete()

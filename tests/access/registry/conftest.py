@@ -1,6 +1,7 @@
 """Certificates, and Debian's docker-registry on loopback."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -16,8 +17,8 @@ from tests.access.registry.certificates import Certificates, make_certificates
 from rafsight.testing.registry import PLANTED
 
 PROGRAM = shutil.which("docker-registry", path="/usr/bin:/usr/local/bin")
-START = 10.0
-"""[s] that a registry may take to start."""
+START = 60.0
+"""[s] that a registry may take to start, on a machine with much else to do."""
 
 
 @pytest.fixture(scope="session")
@@ -28,38 +29,60 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @contextmanager
 def run_registry(folder: Path, storage: Path, more: str, http: str = "", *, read_only: bool = False) -> Iterator[str]:
     """Run docker-registry until the block ends; yields HOST:PORT."""
-    assert PROGRAM is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    host = f"127.0.0.1:{port}"
-    config = folder / f"registry-{port}.yml"
     maintenance = ", maintenance: {readonly: {enabled: true}}" if read_only else ""
-    config.write_text(
+    settings = (
         f"version: 0.1\nlog: {{level: error}}\n"
         f"storage: {{filesystem: {{rootdirectory: {storage}}}{maintenance}}}\n"
-        f"http:\n  addr: {host}\n  secret: only-for-this-test\n{http}{more}"
+        f"http:\n  addr: 127.0.0.1:PORT\n  secret: only-for-this-test\n{http}{more}"
     )
-    with (folder / f"registry-{port}.log").open("wb") as log:
-        process = subprocess.Popen([PROGRAM, "serve", str(config)], stdout=log, stderr=log)
+    process, port = _start(folder, settings)
     try:
-        until = time.monotonic() + START
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > until:
-                    pytest.fail("docker-registry does not start: " + Path(log.name).read_text(errors="replace")[-500:])
-                time.sleep(0.02)
-        yield host
+        yield f"127.0.0.1:{port}"
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _start(folder: Path, settings: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start it on a port that is free, which another process may take before it does: then on another one."""
+    assert PROGRAM is not None
+    said = ""
+    for _ in range(5):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        config = folder / f"registry-{port}.yml"
+        config.write_text(settings.replace("127.0.0.1:PORT", f"127.0.0.1:{port}"))
+        with (folder / f"registry-{port}.log").open("wb") as log:
+            process = subprocess.Popen([PROGRAM, "serve", str(config)], stdout=log, stderr=log)
+        until = time.monotonic() + START
+        while process.poll() is None and time.monotonic() < until:
+            if _listens(process.pid, port):
+                return process, port
+            time.sleep(0.01)
+        _end(process)
+        said = Path(log.name).read_text(errors="replace")[-500:]
+        if "address already in use" not in said:
+            break
+    pytest.fail(f"docker-registry does not start: {said}")
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Tell whether it is this process that listens, and not another one that has got the port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listeners = {f"socket:[{row[9]}]" for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == "0A"}
+    try:
+        return any(os.readlink(one) in listeners for one in Path(f"/proc/{pid}/fd").iterdir())  # noqa: PTH115
+    except OSError:  # it has ended, or a file was closed just now
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

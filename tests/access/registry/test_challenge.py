@@ -62,9 +62,9 @@ def test_bounded():
     "value", ['Bearer realm="' + "\\" * 8000, "a=" * 4000, "Bearer " + '"' * 8000, " ," * 4000 + "x", "B " + "=" * 8000]
 )
 def test_hostile_headers_cost_nothing(value):
-    start = time.perf_counter()
+    start = time.process_time()
     parse_challenges([value] * 8)
-    assert time.perf_counter() - start < 10  # a square of the length would take minutes
+    assert time.process_time() - start < 10  # a square of the length would take minutes
 
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=200), max_size=5))

@@ -522,7 +522,7 @@ def test_no_such_name(host):
 
 def test_silence():
     with serve_layout(PLANTED, mischief=[Mischief(only="", hang=30, times=1)]) as registry:
-        backend = backend_for(registry, read_timeout=0.1)
+        backend = backend_for(registry, read_timeout=1.0)
         assert backend.fetch_manifest("v6").digest == DIGEST
         assert backend.meter.cost.requests == 2
         backend.close()
@@ -547,7 +547,7 @@ def test_dripping_body_is_cut():
 
     thread = threading.Thread(target=drip)
     thread.start()
-    backend = backend_for(f"127.0.0.1:{listener.getsockname()[1]}", read_timeout=0.1)
+    backend = backend_for(f"127.0.0.1:{listener.getsockname()[1]}", read_timeout=0.5)
     try:
         with pytest.raises(RegistryUnreachable, match="less than 1024 bytes"):
             backend.fetch_manifest("v6")

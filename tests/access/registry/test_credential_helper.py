@@ -63,7 +63,7 @@ def test_time_limit(tmp_path, script):
     start = time.monotonic()
     with pytest.raises(CredentialHelperFailed, match="within"):
         ask(tmp_path, script, time_limit=0.2)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("name", ["missing", "../evil", "a/b", "", "-x", "a\0b", "a" * 100])

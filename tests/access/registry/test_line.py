@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from tests.access.registry.certificates import Certificates
 from tests.access.registry.helpers import backend_for, largest_layer, planted_manifest
+from tests.closed_port import closed_port
 
 from rafsight.access.registry.credentials import Credentials
 from rafsight.access.registry.errors import RegistryMisbehaves, RegistryUnreachable, RegistryUntrusted
@@ -122,7 +123,5 @@ def test_a_bad_answer_in_http_stays_one(mischief):
 
 
 def test_nobody_there():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(RegistryUnreachable, match="refused"):
-        backend_for(host).fetch_manifest("v6")
+    with closed_port() as port, pytest.raises(RegistryUnreachable, match="refused"):
+        backend_for(f"127.0.0.1:{port}").fetch_manifest("v6")

@@ -13,7 +13,7 @@ from rafsight.access.registry.client import RegistryBackend
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryUnreachable
 
-TIMEOUT = 0.3
+TIMEOUT = 1.0
 """[s] without a byte; the servers below send one more often."""
 
 
@@ -30,9 +30,9 @@ def dripping(first: bytes, more: bytes) -> Iterator[str]:
                     connection.settimeout(2)
                     connection.recv(65536)
                     connection.sendall(first)
-                    for _ in range(200):
+                    while True:
                         connection.sendall(more)
-                        time.sleep(TIMEOUT / 10)
+                        time.sleep(TIMEOUT / 30)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -65,20 +65,23 @@ def test_a_head_has_to_end(first, more):
             certificate_folders=(),
         )
         backend = RegistryBackend(endpoint, retrier=Time().retrier(attempts=1))
-        began = time.monotonic()
         with pytest.raises(RegistryUnreachable, match="no end within the time-out"):
             backend.fetch_manifest("v1")
-        assert time.monotonic() - began < 6 * TIMEOUT
         backend.close()
 
 
 def test_bodies_may_take_longer_than_heads():
-    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 20001\r\n\r\n{", b" " * 2000) as host:
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 20001\r\n\r\n{", b" " * 400) as host:
         endpoint = Endpoint(
-            host=host, repository="app", plain_http=True, connect_timeout=2, read_timeout=0.1, certificate_folders=()
+            host=host,
+            repository="app",
+            plain_http=True,
+            connect_timeout=2,
+            read_timeout=TIMEOUT,
+            certificate_folders=(),
         )
         backend = RegistryBackend(endpoint, retrier=Time().retrier(attempts=1))
         began = time.monotonic()
         assert len(backend.fetch_manifest("v1").content) == 20001
-        assert time.monotonic() - began > 0.2
+        assert time.monotonic() - began > TIMEOUT
         backend.close()

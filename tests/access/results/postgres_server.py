@@ -59,14 +59,14 @@ def running_server():
     finally:
         if process is not None:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)
+            process.wait(timeout=60)
         shutil.rmtree(folder)
 
 
 def _wait(address, process):
     import psycopg
 
-    for _ in range(600):
+    for _ in range(3000):
         assert process.poll() is None, "the server ended"
         try:
             psycopg.connect(address, connect_timeout=2).close()

@@ -45,6 +45,16 @@ def test_libraries_and_what_they_are_called():
     assert gaps(inventory) == []
 
 
+def test_suffixes_in_capitals_are_suffixes():
+    """Windows takes both for the same, and so does Java: `-cp LOG4J.JAR` is loaded like any other."""
+    inner = make_zip({"WEB-INF/lib/LOG4J-CORE-2.14.1.JAR": LOG4J})
+    files = {b"srv/APP.WAR": inner, b"opt/Spring-Core-5.3.17.Jar": SPRING}
+    assert found(files) == {
+        ("org.apache.logging.log4j:log4j-core", "2.14.1"): (b"srv/APP.WAR:WEB-INF/lib/LOG4J-CORE-2.14.1.JAR",),
+        ("org.springframework:spring-core", "5.3.17"): (b"opt/Spring-Core-5.3.17.Jar",),
+    }
+
+
 @pytest.mark.parametrize("stored", [True, False])
 def test_nested_archives_say_where_they_are(stored):
     inner = make_zip({"BOOT-INF/lib/log4j-core-2.14.1.jar": LOG4J, "lib/spring-core-5.3.17.jar": SPRING} | CLASSES)

@@ -23,6 +23,15 @@ def names(*args, **more):
     return [f"{item.name}@{item.version}" for item in identify(archive(*args, **more))]
 
 
+def test_tomcat_is_known_though_its_archives_name_neither_group_nor_artifact():
+    fields = {"Implementation_Title": "Apache Tomcat", "Implementation_Version": "9.0.50"}
+    assert names(b"catalina.jar", fields=fields) == ["org.apache.tomcat:tomcat-catalina@9.0.50"]
+    bundle = fields | {"Bundle_SymbolicName": "org.apache.tomcat-tribes"}
+    assert names(b"catalina-tribes.jar", fields=bundle) == ["org.apache.tomcat:tomcat-tribes@9.0.50"]
+    assert names(b"tomcat-coyote.jar", fields=fields) == ["org.apache.tomcat:tomcat-coyote@9.0.50"]
+    assert names(b"tomcat-embed-core-9.0.50.jar", fields=fields) == ["org.apache.tomcat.embed:tomcat-embed-core@9.0.50"]
+
+
 def test_the_own_pom_is_the_one_that_the_name_says():
     poms = pom("a", "other", "1.0"), pom("org.example", "thing", "2.0")
     assert names(b"thing-2.0.jar", *poms) == ["org.example:thing@2.0", "a:other@1.0"]

@@ -55,4 +55,4 @@ def test_texts_made_to_be_slow_are_not():
         parse_pom(b"\n" * POM_SIZE, POM)
         parse_manifest(b"a\n" * (MANIFEST_SIZE // 2))
         parse_manifest(b"\r" * MANIFEST_SIZE)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 5

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rafsight.analysis.lang.java_names import group_of_bundle, is_group, known_group, split_dotted, split_name
+from rafsight.analysis.lang.java_names import (
+    group_of_bundle,
+    is_group,
+    known_group,
+    split_dotted,
+    split_name,
+    tomcat_artifact,
+    usual_spelling,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,9 @@ def test_long_names_take_no_time():
         ("tomcat-jdbc", "org.apache.tomcat"),
         ("tomcat10-jdbc", ""),
         ("kafka_2.13", "org.apache.kafka"),
+        ("solr-core", "org.apache.solr"),
+        ("poi-ooxml", "org.apache.poi"),
+        ("poi-tl", ""),
         ("", ""),
     ],
 )
@@ -80,6 +91,28 @@ def test_known_groups(artifact, group):
 )
 def test_groups_of_bundles(bundle, artifact, group):
     assert group_of_bundle(bundle, artifact) == group
+
+
+@pytest.mark.parametrize(
+    ("stem", "bundle", "artifact"),
+    [
+        ("catalina", "org.apache.tomcat-catalina", "tomcat-catalina"),
+        ("catalina-tribes", "org.apache.tomcat-tribes", "tomcat-tribes"),
+        ("catalina", "", "tomcat-catalina"),
+        ("tomcat-coyote", "", "tomcat-coyote"),
+    ],
+)
+def test_archives_of_tomcat(stem, bundle, artifact):
+    assert tomcat_artifact(stem, bundle) == artifact
+    assert known_group(artifact) == "org.apache.tomcat"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "usual"),
+    [("LOG4J-CORE", "log4j-core"), ("Guava", "guava"), ("xercesImpl", "xercesImpl"), ("MyApp", "MyApp")],
+)
+def test_well_known_names_in_capitals(artifact, usual):
+    assert usual_spelling(artifact) == usual
 
 
 def test_dotted_names():

@@ -154,9 +154,9 @@ def test_long_lines_cost_little(line):
         ("etc/sudoers", "etc/ssh/sshd_config", "etc/apt/sources.list", "etc/pam.d/sshd", "etc/pip.conf", "etc/php.ini",
          "etc/postgresql/1/main/pg_hba.conf", "etc/profile", "etc/yum.repos.d/a.repo", "etc/passwd", "etc/shadow"), line
     )  # fmt: skip
-    started = time.perf_counter()
+    started = time.process_time()
     judge_spec(Spec(files=files))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{", b'{"config":' + b"[" * 9000, b'{"config": {"Env": [' + b"{" * 9000])

@@ -63,6 +63,6 @@ def test_anything_is_taken_apart(text):
 
 @pytest.mark.parametrize("piece", ["a;", "'", '"', "\\", "sh -c ", "| ", "#", "((", "\\\n", "<<", "a=", "sudo "])
 def test_it_is_linear(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(read_commands(piece * 20_000)) <= COMMAND_COUNT
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5

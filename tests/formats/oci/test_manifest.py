@@ -92,7 +92,7 @@ LAYER = {"mediaType": "x", "digest": DIGEST, "size": 1}
         (b'{"mediaType": "\xff"}', "utf-8"),
         (b'{"mediaType": "\\ud800"}', ""),
         (b"{}", "neither a manifest nor an index"),
-        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", "nested too deeply"),
         (document(manifests=[]), "at once"),
         (document(config="absent"), "no config"),
         (document(layers=[{**LAYER, "size": -1}]), "size of -1"),

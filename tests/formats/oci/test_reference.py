@@ -118,6 +118,15 @@ def test_a_word_alone_is_a_repository(text):
     assert isinstance(parse_reference(text), RegistryReference)
 
 
+@pytest.mark.parametrize(
+    ("text", "host", "repository"),
+    [("registry:2", "docker.io", "library/registry"), ("registry:5000/a/b:v1", "registry:5000", "a/b")],
+)
+def test_a_registry_may_be_called_registry(text, host, repository):
+    found = parse_reference(text)
+    assert (found.host, found.repository) == (host, repository)
+
+
 @pytest.mark.parametrize("text", ["./x", "../x:y", "/x", ".", "..", "/a@b", "./boot:x"])
 def test_recognises_a_path(text):
     assert parse_reference(text) == PathReference(path=text)
@@ -157,6 +166,10 @@ def test_names_a_bootstrap():
         ("app@latest", "must be a digest", 4),
         ("oci:dir@sha256:12", "a digest is", 8),
         ("https://quay.io/a", "leave out", 0),
+        ("registry:quay.io/a:v1", "leave out `registry:`", 0),
+        ("registry:127.0.0.1:5000/a", "leave out `registry:`", 0),
+        ("docker-daemon:app:v1", "docker save", 0),
+        ("containers-storage:quay.io/a", "docker save", 0),
         ("docker://", "repository is missing", 9),
         ("docker://quay.io/A", "lower-case", 17),
         ("-host.io/a", "host name", 0),

@@ -13,7 +13,7 @@ from rafsight.base.limits import Limits
 from rafsight.formats.oci import annotations as keys
 from rafsight.formats.oci import media_types
 from rafsight.formats.oci.classify import NydusManifest, OciManifest
-from rafsight.formats.oci.errors import MalformedDocument, NoMatchingPlatform, UnsupportedFormat
+from rafsight.formats.oci.errors import MalformedDocument, NoMatchingPlatform, NotAnImage, UnsupportedFormat
 from rafsight.formats.oci.platform import parse_platform
 from rafsight.formats.oci.resolve import MAX_DOCUMENTS, hold, resolve
 
@@ -181,8 +181,23 @@ def test_says_which_platforms_were_seen(repository):
         repository.resolve(index)
     assert caught.value.exit_status is ExitStatus.NOT_FOUND
     assert repository.asked == []
-    with pytest.raises(NoMatchingPlatform, match="it has no image at all"):
-        repository.resolve(repository.index())
+
+
+def test_an_index_of_another_platform_is_seen_and_not_fetched(repository):
+    below = repository.index((repository.image("oci", "1"), "linux/arm64", {}))
+    index = repository.index((below, "linux/arm64", {"mediaType": media_types.OCI_INDEX}))
+    with pytest.raises(NoMatchingPlatform, match=r"no image for linux/amd64; it has linux/arm64$"):
+        repository.resolve(index)
+    assert repository.asked == []
+
+
+def test_an_index_of_other_artifacts_is_no_image(repository):
+    """Such as the list that `attach` keeps under a tag where a registry has no API for it: hunts pass it over."""
+    report = {"artifactType": "application/sarif+json"}
+    for index in (repository.index(), repository.index(("sha256:" + "d" * 64, None, report))):
+        with pytest.raises(NotAnImage, match="is an index without any image, not an image"):
+            repository.resolve(index)
+    assert repository.asked == []
 
 
 def test_a_long_list_of_platforms_is_cut(repository):

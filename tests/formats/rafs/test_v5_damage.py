@@ -291,7 +291,7 @@ def hold_together(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["v5-none", BASE, "merge-oci-v5", "parent-ovl-v5", "v5-nodata"])
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(data=st.data())
 def test_any_damage(name, data):
     hold_together(data.draw(damages(images.bootstrap(name))))
@@ -308,7 +308,7 @@ def test_any_damage_behind_right_digests(data):
     hold_together(bytes(patch.content))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_fields(data):
     """Most bytes of a bootstrap are digests and zeros: here only numbers of inodes and of their table are damaged."""

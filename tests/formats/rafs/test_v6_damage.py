@@ -191,7 +191,7 @@ def test_strict_and_collecting_judge_agree(name, data):
 
 
 @pytest.mark.parametrize("name", ["v6-none", "tar-tarfs", "merge-oci-v6"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_they_agree_on_flipped_bits(name, data):
     content = bytearray(images.bootstrap(name))

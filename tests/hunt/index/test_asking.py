@@ -4,7 +4,7 @@ import hashlib
 import random
 
 import pytest
-from tests.hunt.fleets import make_layout
+from tests.hunt.fleets import make_layout, named
 from tests.hunt.index.trees import random_files, variant
 
 from rafsight.access.session import open_image
@@ -70,10 +70,8 @@ def opened(fleet, tmp_path_factory):
     _, trees = fleet
     first, *others = trees
     index = FleetIndex(url)
-    index.add(first)
-    index.build()
-    index.add(*others)
-    index.update()
+    index.build(named(first))
+    index.update(named(*others))
     with open_index(find_place(url), cache_dir=None) as opened:
         assert len(opened.snapshot.trees) == 2
         yield opened

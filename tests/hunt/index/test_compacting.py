@@ -2,7 +2,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from tests.hunt.fleets import make_layout
+from tests.hunt.fleets import make_layout, named
 from tests.hunt.index.trees import random_files, variant
 
 from rafsight.hunt.index.compacting import ENOUGH
@@ -27,11 +27,9 @@ def everything(index):
 
 def build(index, layout, count):
     """Make a part for each image."""
-    index.add(f"oci:{layout}:v0")
-    index.build()
+    index.build(named(f"oci:{layout}:v0"))
     for number in range(1, count):
-        index.add(f"oci:{layout}:v{number}")
-        index.update()
+        index.update(named(f"oci:{layout}:v{number}"))
 
 
 def test_many_small_parts_become_one_and_say_the_same(layout, tmp_path):
@@ -44,8 +42,7 @@ def test_many_small_parts_become_one_and_say_the_same(layout, tmp_path):
     assert (apart.parts, together.parts) == (3, 1)
     assert together.entries < apart.entries
     whole = FleetIndex(str(tmp_path / "whole"))
-    whole.add(*(f"oci:{layout}:v{number}" for number in range(3)))
-    whole.build()
+    whole.build(named(*(f"oci:{layout}:v{number}" for number in range(3))))
     stored = [[file.digest for part in one._newest().parts for file in part.files] for one in (index, whole)]
     assert stored[0] == stored[1]  # as if it had been built at once
 
@@ -59,12 +56,11 @@ def test_updates_compact_when_it_is_worth_it(layout, tmp_path):
 
 def test_what_is_gone_for_long_is_forgotten_with_its_tree(layout, tmp_path):
     index = FleetIndex(str(tmp_path / "index"))
-    index.add(f"oci:{layout}:v0", f"oci:{layout}:v1")
-    index.build()
+    index.build(named(f"oci:{layout}:v0", f"oci:{layout}:v1"))
     text = (layout / "index.json").read_text()
     try:
         (layout / "index.json").write_text(text.replace('"v1"', '"renamed"'))
-        assert index.update().gone == 1
+        assert index.update(named()).gone == 1
     finally:
         (layout / "index.json").write_text(text)
     assert index.compact() is not None
@@ -103,18 +99,17 @@ def test_a_damaged_part_stays_where_it_is(layout, tmp_path):
     path.write_bytes(b"")
     assert index.compact() is not None
     assert index.status().parts == 2
-    result = index.update(verify=True)
+    result = index.update(named(), verify=True)
     assert result.trees == 1
     assert len({row[0] for row in everything(index)}) == 3
 
 
 def test_images_that_come_back_meanwhile_are_not_lost(layout, tmp_path):
     index = FleetIndex(str(tmp_path / "index"))
-    index.add(f"oci:{layout}:v0", f"oci:{layout}:v1")
-    index.build()
+    index.build(named(f"oci:{layout}:v0", f"oci:{layout}:v1"))
     manifest = index._newest()
     assert commit(index._place, lambda newest: replace(newest, parts=())).parts == ()
-    result = index.update()
+    result = index.update(named())
     assert result.trees == 2  # its images had lost their trees
     assert index.status().failed == 0
     assert manifest.parts != index._newest().parts

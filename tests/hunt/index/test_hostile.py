@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from tests.hunt.fleets import make_layout
+from tests.hunt.fleets import make_layout, named
 
 from rafsight.hunt.index.duck import open_duck
 from rafsight.hunt.index.fleet_index import FleetIndex
@@ -21,8 +21,7 @@ def layout(tmp_path_factory):
 @pytest.fixture
 def index(layout, tmp_path):
     index = FleetIndex(str(tmp_path / "index"))
-    index.add(f"oci:{layout}")
-    index.build()
+    index.build(named(f"oci:{layout}"))
     return index
 
 

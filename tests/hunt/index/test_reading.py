@@ -1,7 +1,7 @@
 """What can be read through an index, and what becomes of damaged ones."""
 
 import pytest
-from tests.hunt.fleets import make_layout
+from tests.hunt.fleets import make_layout, named
 
 from rafsight.access.options import Options
 from rafsight.base.events import Noticed
@@ -20,10 +20,8 @@ def layouts(tmp_path_factory):
 def index(layouts, tmp_path):
     """Two images, each in a part of its own."""
     index = FleetIndex(str(tmp_path / "index"))
-    index.add(f"oci:{layouts[0]}")
-    index.build()
-    index.add(f"oci:{layouts[1]}")
-    index.update()
+    index.build(named(f"oci:{layouts[0]}"))
+    index.update(named(f"oci:{layouts[1]}"))
     return FleetIndex(str(tmp_path / "index"))
 
 
@@ -93,7 +91,7 @@ def test_a_lost_part_is_said_and_the_others_are_answered(index, layouts, table, 
     assert [path.name in event.message for event in heard if isinstance(event, Noticed)] == [True]
     assert [answer.names for answer in index.ask(names=[b"name"])] == [(f"oci:{layouts[1]}:two",)]
     assert [(failure.names, failure.code) for failure in index.failures] == [((f"oci:{layouts[0]}:one",), "lost-tree")]
-    assert index.update(verify=True).trees == 1
+    assert index.update(named(), verify=True).trees == 1
     assert len(ask(index, "SELECT path FROM files WHERE name = 'name'")[0]) == 2
     assert not next(index.ask(names=[b"none"])).files
     assert index.failures == ()
@@ -121,10 +119,9 @@ def test_questions_about_content_are_refused(index):
 def test_copies_of_a_distant_index_are_kept_and_checked(layouts, tmp_path):
     fsspec = pytest.importorskip("fsspec", reason="needs the extra `fsspec`")
     index = FleetIndex("memory://copies/index", options=Options(cache_dir=tmp_path / "cache"))
-    index.add(f"oci:{layouts[0]}")
     memory = fsspec.filesystem("memory")
     try:
-        index.build()
+        index.build(named(f"oci:{layouts[0]}"))
         expected = ask(index, "SELECT path FROM files")
         copies = sorted((tmp_path / "cache/index").iterdir())
         assert len(copies) == 4

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.hunt.fleets import make_layout
+from tests.hunt.fleets import make_layout, named
 
 from rafsight.access.fetch import threads
 from rafsight.access.fleet import Fleet
@@ -57,13 +57,12 @@ def images(index):
 
 def test_each_bootstrap_is_fetched_once_and_never_again(layouts, index):
     with serve_layout({name: layouts[name] for name in ("app", "web")}) as registry:
-        index.add_registry(registry.host)
-        result = index.build(jobs=3)
+        result = index.build(named(registry=registry.host, jobs=3))
         assert (result.images, result.trees, result.failures) == (4, 3, ())
         blobs = [served.call.path for served in registry.log if "/blobs/" in served.call.path]
         assert len(blobs) == len(set(blobs)) == 3
         registry.forget()
-        again = FleetIndex(index._place.name).update()  # it knows what it was built of
+        again = FleetIndex(index._place.name).update(named())  # it knows what it was built of
         assert (again.images, again.trees, again.gone) == (4, 0, 0)
         assert not [served for served in registry.log if "/blobs/" in served.call.path]
     assert index.status().generation == 1  # nothing had changed
@@ -75,10 +74,9 @@ def test_gone_and_moved_tags(layouts, index, tmp_path):
     served = {name: shutil.copytree(layouts[name], tmp_path / name) for name in ("app", "web")}
     after = make_layout(tmp_path / "after", {"v1": BASE, "next": BASE, "v2": {**BASE, b"opt/new": b"n"}})
     with serve_layout(served) as registry:
-        index.add_registry(registry.host)
-        index.build()
+        index.build(named(registry=registry.host))
         shutil.copytree(after, served["app"], dirs_exist_ok=True)
-        result = index.update()
+        result = index.update(named())
         assert (result.trees, result.gone) == (1, 2)
         assert images(index) == [
             ("app:next", "there"),
@@ -90,7 +88,7 @@ def test_gone_and_moved_tags(layouts, index, tmp_path):
         ]
         assert ask(index, "SELECT tag FROM files WHERE path = '/opt/two'") == []
         assert ask(index, "SELECT tag FROM files WHERE path = '/opt/new'") == [("v2",)]
-        assert index.update().gone == 0
+        assert index.update(named()).gone == 0
 
 
 def test_what_fails_is_listed_and_tried_again_and_nothing_is_gone_for_it(layouts, index):
@@ -99,15 +97,13 @@ def test_what_fails_is_listed_and_tried_again_and_nothing_is_gone_for_it(layouts
         Mischief(only="/app/tags/list", status=403, after=1),
     )
     with serve_layout({name: layouts[name] for name in ("app", "web")}, mischief=mischief) as registry:
-        index.add_registry(registry.host)
-        index.add(f"{registry.host}/app:none", "no reference!")
-        result = index.build()
+        result = index.build(named(f"{registry.host}/app:none", "no reference!", registry=registry.host))
         assert sorted(failure.code for failure in result.failures) == ["malformed-reference", "not-found", "not-found"]
         assert ("web:v1", "not-found") in images(index)
         assert ("no reference!", "malformed-reference") in images(index)
         assert ("app:none", "not-found") not in images(index)
         assert index.status().failed == 2
-        result = index.update()
+        result = index.update(named())
         assert (f"{registry.host}/app",) in [failure.names for failure in result.failures]
         assert result.gone == 0
         assert ("web:v1", "there") in images(index)
@@ -115,10 +111,9 @@ def test_what_fails_is_listed_and_tried_again_and_nothing_is_gone_for_it(layouts
 
 def test_a_place_that_does_not_answer_says_nothing_about_its_images(layouts, index, tmp_path):
     folder = shutil.copytree(layouts["app"], tmp_path / "app")
-    index.add(f"oci:{folder}", f"oci:{folder}:v1")
-    index.build()
+    index.build(named(f"oci:{folder}", f"oci:{folder}:v1"))
     folder.rename(tmp_path / "away")
-    result = index.update()
+    result = index.update(named())
     assert result.gone == 0
     assert {failure.code for failure in result.failures} == {"no-such-file"}
     assert {state for _, state in images(index)} == {"there"}
@@ -127,13 +122,10 @@ def test_a_place_that_does_not_answer_says_nothing_about_its_images(layouts, ind
 def test_two_writers_at_once_lose_nothing(layouts, tmp_path):
     url = str(tmp_path / "index")
     first = FleetIndex(url)
-    first.add(f"oci:{layouts['web']}")
-    first.build()
+    first.build(named(f"oci:{layouts['web']}"))
 
     def work(name: str) -> None:
-        index = FleetIndex(url)
-        index.add(f"oci:{layouts[name]}")
-        index.update()
+        FleetIndex(url).update(named(f"oci:{layouts[name]}"))
 
     threads = [threading.Thread(target=work, args=(name,)) for name in ("app", "new", "app")]
     for thread in threads:
@@ -154,16 +146,13 @@ def test_who_is_stopped_has_changed_nothing(layouts, tmp_path):
             raise Stopped
 
     index = FleetIndex(str(tmp_path / "index"))
-    index.add(f"oci:{layouts['web']}")
-    index.build()
+    index.build(named(f"oci:{layouts['web']}"))
     later = FleetIndex(str(tmp_path / "index"))
     later._place = Stopping(tmp_path / "index")
-    later.add(f"oci:{layouts['app']}")
     with pytest.raises(Stopped):
-        later.update()
+        later.update(named(f"oci:{layouts['app']}"))
     assert index.status().images == 1
-    index.add(f"oci:{layouts['app']}")
-    assert index.update().trees == 2
+    assert index.update(named(f"oci:{layouts['app']}")).trees == 2
 
 
 def test_each_part_is_there_as_soon_as_it_is_full(layouts, tmp_path):
@@ -200,17 +189,15 @@ def test_each_part_is_there_as_soon_as_it_is_full(layouts, tmp_path):
 def test_a_damaged_table_of_images_is_made_again(layouts, index, tmp_path):
     heard = []
     with serve_layout({name: layouts[name] for name in ("app", "web")}) as registry:
-        index.add_registry(registry.host)
-        index.build()
+        index.build(named(registry=registry.host))
         before = images(index)
         (table,) = (tmp_path / "index" / "images").iterdir()
         table.write_bytes(b"x" * table.stat().st_size)
         with pytest.raises(DamagedIndex, match="images/"):
-            FleetIndex(index._place.name).update()
+            FleetIndex(index._place.name).update(named())
         registry.forget()
-        again = FleetIndex(index._place.name, listener=heard.append)
-        again.add(f"{registry.host}/app:v1")  # the others are not forgotten for that
-        result = again.update(verify=True)
+        again = named(f"{registry.host}/app:v1", listener=heard.append)  # the others are not forgotten for that
+        result = FleetIndex(index._place.name).update(again, verify=True)
         assert (result.images, result.trees) == (4, 0)
         assert not [served for served in registry.log if "/blobs/" in served.call.path]
     assert images(index) == before
@@ -219,21 +206,20 @@ def test_a_damaged_table_of_images_is_made_again(layouts, index, tmp_path):
 
 def test_an_index_is_built_once(layouts, index):
     with pytest.raises(NoSuchIndex):
-        index.update()
+        index.update(named())
     with pytest.raises(NoSuchIndex):
         index.status()
-    index.add(f"oci:{layouts['web']}")
-    index.build()
+    images = named(f"oci:{layouts['web']}")
+    index.build(images)
     with pytest.raises(IndexExists):
-        index.build()
+        index.build(images)
 
 
 def test_at_any_url(layouts):
     fsspec = pytest.importorskip("fsspec", reason="needs the extra `fsspec`")
     index = FleetIndex("memory://fleet/index")
-    index.add(f"oci:{layouts['app']}")
     try:
-        index.build()
+        index.build(named(f"oci:{layouts['app']}"))
         assert ask(index, "SELECT tag FROM files WHERE path = '/opt/two'") == [("v2",)]
         assert [len(answer.names) for answer in index.ask(names=[b"hosts"])] == [2, 1]
     finally:

@@ -30,8 +30,9 @@ def test_help_imports_nothing_heavy(arguments):
     assert imported_by(arguments) == "0 []\n"
 
 
-def test_version(capsys):
-    assert run(["--version"]) == 0
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(option, capsys):
+    assert run([option]) == 0
     assert capsys.readouterr().out == f"rafsight {__version__}\n"
 
 
@@ -53,6 +54,15 @@ def test_every_command_has_help(arguments, capsys):
     out, err = capsys.readouterr()
     assert out.startswith(f"Usage: rafsight {' '.join(arguments)} ")
     assert err == ""
+
+
+@pytest.mark.parametrize("arguments", [["scan"], ["index", "update"], ["db", "update"]], ids=" ".join)
+def test_the_help_begins_with_what_is_the_commands_own(arguments, capsys):
+    assert run([*arguments, "--help"]) == 0
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.endswith(":") and line[0] != " "]
+    assert headings[0] == "Options:"
+    assert headings[-1] == "Global options:"
+    assert "Registry options:" not in headings[:-2]
 
 
 @pytest.mark.parametrize("command", ["scan", "ls", "cat", "find", "inspect", "check"])
@@ -83,7 +93,17 @@ def test_no_command_gets_the_help_and_a_usage_status(capsys):
         (["scan", "--key", "KEY", "x"], "--key needs --cert."),
         (["scan", "--username", "me", "x"], "--username and --password-stdin need each other."),
         (["ls", "--password-stdin", "x"], "--username and --password-stdin need each other."),
-        (["ls", "--timeout", "0", "x"], "0.0 is not in the range"),
+        (["ls", "--timeout", "0", "x"], "'0' is not between 0.1s and 86400s"),
+        (["ls", "--timeout", "5x", "x"], "'5x' is no span of time, such as 90s, 5m, 12h or 7d"),
+        (["ls", "--timeout", "2d", "x"], "'2d' is not between 0.1s and 86400s"),
+        (["cache", "prune", "--unused-for", "-1"], "'-1' is no span of time"),
+        (["scan", "--config", "KEY", "x"], "--config is about secrets and misconfiguration: it needs --scanners"),
+        (["scan", "--secret-budget", "1M", "x"], "--secret-budget is about secrets: it needs --scanners secret"),
+        (["scan", "-o", "json", "x"], "-o json names a file: for a format write -f table|json|"),
+        (["sbom", "-o", "spdx-json", "x"], "-o spdx-json names a file: for a format write -f cyclonedx|spdx, "),
+        (["check", "-o", "junit", "x"], "-o junit names a file: for a format write -f text|json|junit, "),
+        (["view", "--umount"], "Option '--umount' requires an argument."),
+        (["export", "x", "--to", "y.tar.xz"], "a folder of that name is y.tar.xz/"),
         (["cat", "x"], "Missing argument 'PATH...'"),
         (["find", "--type", "x", "ref", "*"], "'x' is not one of"),
         (["find", "-0", "--json", "ref", "*"], "--print0 and --json exclude each other."),

@@ -146,7 +146,8 @@ def test_a_file_that_cat_reads_slowly_is_drawn_at_the_terminal_only(tmp_path):
         "with rafsight.open_image(sys.argv[1]) as image, Ui(Settings()) as ui:\n"
         "    ui.begin_output()\n"
         "    def slowly(event):\n"
-        "        time.sleep(0.3)\n"
+        "        while type(event).__name__ == 'Finished' and not ui._drawing._tasks:\n"
+        "            time.sleep(0.01)\n"
         "        ui.listener(event)\n"
         "    write_file(image, b'/bin/busybox', slowly)\n"
     )

@@ -58,6 +58,12 @@ def test_everything_said_arrives(tmp_path, capsys):
     assert options.blob_dir == tmp_path
 
 
+@pytest.mark.parametrize(("typed", "seconds"), [("10", 10), ("0.5", 0.5), ("90s", 90), ("1.5m", 90), ("5M", 300)])
+def test_a_timeout_is_a_number_of_seconds_or_has_its_unit(typed, seconds):
+    options, _ = call("verb", "--timeout", typed)
+    assert options.timeout == seconds
+
+
 @pytest.mark.parametrize("place", ["before", "after", "both"])
 def test_global_options_stand_before_or_after_the_command(place):
     said = ["--quiet", "--debug", "--no-progress", "--cache-dir", "/c"]

@@ -40,7 +40,7 @@ def test_own_rules_are_listed_first_and_tested_alone(capfd, tmp_path):
     first = json.loads(text)[0]
     assert (status, first["id"], first["severity"], first["examples"]) == (0, "own-token", "HIGH", 2)
     assert first["source"] == f"{file}, line 3"
-    assert rules(capfd, "test", file)[:2] == (0, "2 examples of 1 rules, 0 failed\n")
+    assert rules(capfd, "test", file)[:2] == (0, "2 examples of 1 rule, 0 failed\n")
 
 
 def test_an_example_that_fails(capfd, tmp_path):
@@ -50,7 +50,7 @@ def test_an_example_that_fails(capfd, tmp_path):
     assert status == 1
     assert text.splitlines() == [
         "own-token: example 3 is found, and should not be; found by own-token",
-        "3 examples of 1 rules, 1 failed",
+        "3 examples of 1 rule, 1 failed",
     ]
 
 

@@ -46,6 +46,30 @@ def test_a_report_for_each_image_in_a_folder(call, tmp_path):
     assert report["Results"]
 
 
+def test_the_folder_says_what_was_done(call, tmp_path):
+    nowhere = f"oci:{tmp_path / 'none'}"
+    words = (
+        "scan",
+        f"oci:{PLANTED}:v5",
+        nowhere,
+        "--reports",
+        tmp_path / "reports",
+        "-f",
+        "json",
+        "--fail-on",
+        "vuln > 0",
+    )
+    status, out, _ = call(*words)
+    image, failure, summary = map(json.loads, (tmp_path / "reports" / "images.jsonl").read_text().splitlines())
+    assert (image["type"], image["names"], image["status"]) == ("image", [f"oci:{PLANTED}:v5"], status)
+    assert image["fails"] == ["vuln > 0"]
+    numbers = out.splitlines()[1].split()[:6]
+    assert [str(image[key]) for key in ("critical", "high", "medium", "low", "unknown", "packages")] == numbers
+    assert (tmp_path / "reports" / image["report"]).is_file()
+    assert (failure["type"], failure["names"]) == ("failure", [nowhere])
+    assert (summary["images"], summary["matches"]) == (1, 1)
+
+
 def test_filters_and_policies_count_for_each(call):
     words = ("scan", f"oci:{PLANTED}:v5", f"oci:{PLANTED}:v6", "--allow-incomplete")
     assert call(*words)[0] == 0
@@ -63,6 +87,7 @@ def test_filters_and_policies_count_for_each(call):
         (("a", "b", "-o", "x"), "--output goes with one image only"),
         (("a", "b", "--engine", "trivy"), "--engine goes with one image only"),
         (("a", "--jobs", "2"), "--jobs goes with many images only"),
+        (("a", "--rate", "2"), "--rate goes with many images only"),
         (("a", "--reports", "x"), "--reports goes with many images only"),
         (("a", "b", "-f", "json"), "needs --reports DIR"),
         (("a", "sbom:b"), "sbom:FILE is scanned alone"),

@@ -23,7 +23,8 @@ from rafsight.interfaces.cli.scan_output import Destination, open_outputs, parse
         (("./sarif=x",), [("table", "sarif=x")]),
         (("./what=x",), [("table", "what=x")]),
         (("a/what=x",), [("table", "a/what=x")]),
-        (("sarif",), [("table", "sarif")]),
+        (("./sarif",), [("table", "sarif")]),
+        (("table",), [("table", "table")]),
     ],
 )
 def test_what_is_asked_for(values, wanted):
@@ -42,6 +43,8 @@ def test_what_is_asked_for(values, wanted):
         ("json=x", "sarif=x"),
         ("-", "json=-"),
         ("sarfi=x",),
+        ("sarif",),
+        ("spdx-json",),
     ],
 )
 def test_what_cannot_be(values):

@@ -202,6 +202,54 @@ def test_an_image_without_packages_is_not_clean(scan, tmp_path, monkeypatch):
     assert scan("--fail-on", "gap", image=layout)[0] == ExitStatus.POLICY
 
 
+@pytest.fixture
+def small_debian(tmp_path):
+    """Make a system with two packages, of which one says its licence, in a file that no database names."""
+    files = {
+        "etc/os-release": "ID=debian\nVERSION_ID=12\n",
+        "var/lib/dpkg/status": "".join(
+            f"Package: {name}\nStatus: install ok installed\nVersion: 1\n\n" for name in ("ghost", "plain")
+        ),
+        "usr/share/doc/ghost/copyright": "under the terms of the GNU Affero General Public License\n",
+        "usr/share/doc/plain/copyright": "Format: copyright-format/1.0\nLicense: GPL-2+ or Artistic\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "rootfs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert run(["-q", "convert", f"dir:{tmp_path / 'rootfs'}", f"oci:{tmp_path / 'layout'}:v6"]) == 0
+    return tmp_path
+
+
+def test_licences_are_read_where_a_policy_asks_for_them(scan, small_debian):
+    layout = f"oci:{small_debian / 'layout'}:v6"
+
+    def licences_of(*arguments):
+        _, output, _ = scan("-f", "json", "--list-all-pkgs", *arguments, image=layout)
+        (result,) = json.loads(output[output.index("{") :])["Results"]
+        return {one["Name"]: one.get("Licenses", []) for one in result["Packages"]}
+
+    assert licences_of() == {"ghost": [], "plain": []}
+    assert licences_of("--fail-on", "license('MIT')") == {"ghost": ["AGPL-3"], "plain": ["GPL-2+ or Artistic"]}
+    assert licences_of() == {"ghost": [], "plain": []}  # as before, whatever the cache knows by now
+    status, _, errors = scan("--fail-on", "license('AGPL-*')", image=layout)
+    assert status == ExitStatus.POLICY
+    assert "license('AGPL-*') is 1 (ghost 1)" in errors
+    assert scan("--fail-on", "license('artistic')", image=layout)[0] == ExitStatus.POLICY
+    _, output, _ = scan("--fail-on", "license('MIT')", image=layout)
+    assert "has no answer" not in output
+
+
+def test_a_licence_that_nobody_knows_is_not_a_no(scan, small_debian):
+    (small_debian / "rootfs/usr/share/doc/plain/copyright").write_text("All rights reserved.\n")
+    layout = f"oci:{small_debian / 'other'}:v6"
+    assert run(["-q", "convert", f"dir:{small_debian / 'rootfs'}", layout]) == 0
+    status, output, _ = scan("--fail-on", "license('MIT')", image=layout)
+    assert status == ExitStatus.INCOMPLETE
+    assert "has no answer: license('MIT') is 0 among packages that name a licence" in output
+    assert "1 package names none (plain 1)" in " ".join(output.split())
+
+
 def test_policies_do_not_go_with_raw_reports(scan):
     status, _, errors = scan("--engine", "trivy", "--raw", "--fail-on", "critical")
     assert status == ExitStatus.USAGE

@@ -46,18 +46,20 @@ def test_quiet_is_quiet(capsys):
 WORK = """
 import sys, time
 from rafsight.base.events import Advanced, Finished, Noticed, Started
+from rafsight.interfaces.cli import progress
 from rafsight.interfaces.cli.settings import Settings
 from rafsight.interfaces.cli.ui import Ui
+if "quick" in sys.argv:
+    progress.PATIENCE = 3600.0
 settings = Settings(quiet="quiet" in sys.argv, no_progress="no-progress" in sys.argv)
-pause = 0.02 if "quick" in sys.argv else 0.3
 with Ui(settings) as ui:
     ui.listener(Started(operation="a", title="Fetch \\x1b[31mchunks", total=4_000_000, unit="bytes"))
+    while ui._draws and "quick" not in sys.argv and not ui._drawing._tasks:
+        time.sleep(0.01)
     for _ in range(4):
-        time.sleep(pause)
         ui.listener(Advanced(operation="a", amount=1_000_000))
     ui.listener(Noticed(message="something odd"))
     ui.listener(Started(operation="b", title="Wait", total=None, unit="records"))
-    time.sleep(pause)
     ui.listener(Advanced(operation="b", amount=7))
     ui.listener(Finished(operation="a"))
     ui.listener(Finished(operation="b"))
@@ -71,7 +73,7 @@ from rafsight.interfaces.cli.settings import Settings
 from rafsight.interfaces.cli.ui import Ui
 with Ui(Settings()) as ui:
     ui.listener(Started(operation="a", title="Fetch", total=4, unit="files"))
-    time.sleep(0.7)
+    sys.stdin.readline()
     encoding = sys.stdout.encoding
     ui.begin_output()
     print("the result in", encoding, flush=True)
@@ -84,14 +86,18 @@ def test_bars_are_gone_before_a_result_goes_to_the_same_terminal():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", RESULT],
+        stdin=subprocess.PIPE,
         stdout=theirs,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm", "PYTHONUTF8": "1"},
     )
     os.close(theirs)
-    before, result, after = read_all(ours).partition("the result")
-    assert process.wait() == 0
-    assert "Fetch" in before
+    drawn = b""
+    while b"Fetch" not in drawn:
+        drawn += os.read(ours, 65536)
+    process.communicate(b"\n")
+    before, result, after = (drawn.decode() + read_all(ours)).partition("the result")
+    assert process.returncode == 0
     assert before.endswith(("\x1b[2K", "\x1b[?25h"))
     assert result
     assert after.strip() == "in utf-8"

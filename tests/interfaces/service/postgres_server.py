@@ -72,7 +72,7 @@ def postgres_server():
             yield f"postgresql://rafsight@/postgres?host={folder}"
         finally:
             server.send_signal(signal.SIGQUIT)
-            server.wait(20)
+            server.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -80,7 +80,7 @@ def postgres_server():
 def _wait(server, folder):
     import psycopg
 
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         try:
             psycopg.connect(f"postgresql://rafsight@/postgres?host={folder}").close()

@@ -190,7 +190,7 @@ BAD = [
     b'{"id": "X\xff", "modified": "x"}',
     b'{"id": "\\ud800", "modified": "x"}',
     b'{"id": "X", "modified": "x", "affected": ' + b"[" * 100_000,
-    b'{"id": "X", "modified": "x", "other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"id": "X", "modified": "x", "other": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
 ]
 
 

@@ -52,7 +52,7 @@ def test_within_a_name_it_is_as_everywhere(glob, path):
 
 
 def test_many_stars_take_no_longer():
-    start = time.monotonic()
+    start = time.process_time()
     assert not names_path("*a" * 300 + "b", b"a" * 4000)
     assert not names_path("**/a" * 300 + "b", b"a/" * 2000)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 5

@@ -230,7 +230,7 @@ def test_any_text_has_a_key_or_is_refused(text: str) -> None:
         assert LOWEST < key < HIGHEST
 
 
-def agree(base: str, compare: Callable[[str, str], int], examples: int = 400) -> None:
+def agree(base: str, compare: Callable[[str, str], int], examples: int = 200) -> None:
     @settings(deadline=None, max_examples=examples)
     @given(one=STRATEGIES[base], other=STRATEGIES[base])
     def check(one: str, other: str) -> None:

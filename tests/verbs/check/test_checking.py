@@ -480,7 +480,9 @@ def test_a_manifest_is_verified_against_the_digest_that_names_it(tmp_path):
 
 
 @pytest.mark.parametrize("tag", ["v5", "v6"])
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_damaged_bootstraps_are_reported_whatever_is_damaged(tag, data, tmp_path):
     layout = Layout(tmp_path, tag, rebuilds=True)

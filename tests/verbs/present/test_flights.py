@@ -34,7 +34,7 @@ class Work:
             self.count += 1
             outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self.begun.set()
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -44,7 +44,7 @@ def run_all(flights, work, count=10):
     barrier = Barrier(count)
 
     def run(number):
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             return flights.run("same", work)
         except RafsightError as error:
@@ -52,9 +52,9 @@ def run_all(flights, work, count=10):
 
     with ThreadPoolExecutor(count) as pool:
         results = [pool.submit(run, number) for number in range(count)]
-        assert work.begun.wait(10)
+        assert work.begun.wait(60)
         work.may_end.set()
-        return [result.result(10) for result in results]
+        return [result.result(60) for result in results]
 
 
 def test_all_get_the_result_of_one():

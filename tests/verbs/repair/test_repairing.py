@@ -300,6 +300,28 @@ def test_a_dry_run_says_the_same_and_pushes_nothing(layout, wishes, tmp_path):
     assert dry.bytes_sent == done.bytes_sent
 
 
+@pytest.mark.parametrize("name", ["v6-zstd", "targz-ref"])
+def test_a_dry_run_counts_old_blobs_that_the_target_cannot_take_over(tmp_path, name):
+    layouts.golden_layout(tmp_path / "image", name)
+    wishes = Wishes(files=(Addition(path=b"/new", local=local_file(tmp_path, "new", b"new")),))
+    with (
+        serve_writable(tmp_path / "one", layouts={"app": tmp_path / "image"}) as home,
+        serve_writable(tmp_path / "two", layouts={"app": tmp_path / "image"}) as away,
+    ):
+        (tmp_path / "two/fixed").mkdir()
+        source, target = home.reference("old"), f"{away.host}/fixed:new"
+        dry = repair_image(source, target, wishes, dry_run=True)
+        near = repair_image(source, f"{home.host}/fixed:new", wishes, dry_run=True)
+        assert not away.log
+        done = repair_image(source, target, wishes)
+    old = dict(done.old_objects)["sent"]
+    assert dry.bytes_sent == done.bytes_sent
+    assert abs(dry.bytes_fetched - done.bytes_fetched) < 1000  # what asking for an archive's size takes
+    assert any(note.startswith(f"{old} old blob") for note in dry.notes)
+    assert near.bytes_sent < dry.bytes_sent
+    assert near.notes == done.notes == ()
+
+
 @pytest.mark.parametrize("after", range(1, 5))
 def test_a_push_that_fails_leaves_no_tag_and_can_be_run_again(layout, wishes, tmp_path, after):
     folder = tmp_path / "registry"

@@ -112,6 +112,26 @@ def test_an_unchanged_image_costs_its_manifest(scan, name):
     assert scan.notes == []
 
 
+def test_licences_are_another_question(scan):
+    assert any(one.licenses for one in scan("planted:v6", licenses=True).inventory.components if one.ecosystem == "deb")
+    assert not any(one.licenses for one in scan("planted:v6").inventory.components if one.ecosystem == "deb")
+    again = scan("planted:v6", licenses=True)
+    assert any(one.licenses for one in again.inventory.components if one.ecosystem == "deb")
+    assert again.cost.requests == 1
+
+
+def test_a_scan_without_licences_will_do_where_the_database_says_them(scan, tmp_path):
+    plain, nydus = tmp_path / "plain", tmp_path / "nydus"
+    installed = b"P:busybox\nV:1.36.1-r2\nA:x86_64\nL:GPL-2.0-only\n\n"
+    write_image(plain, {"etc/os-release": b"ID=alpine\nVERSION_ID=3.20.1\n", "lib/apk/db/installed": installed})
+    rafsight.Conversions().convert(f"oci:{plain}", f"oci:{nydus}:latest")
+    first = scan(f"oci:{nydus}")
+    again = scan(f"oci:{nydus}", licenses=True)
+    assert again.cost.requests < first.cost.requests
+    assert said(again) == said(first)
+    assert again.inventory.components[0].licenses == ("GPL-2.0-only",)
+
+
 EVERYTHING = ("vuln", "secret", "misconfig")
 
 

@@ -18,7 +18,7 @@ BECOME = "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[1])); os.setu
 """Becomes another user once Python runs: he may not be allowed to start it."""
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 30
+PATIENCE = 60
 """[s] for whatever ends by itself."""
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from tests.views.fuse.mounts import PATIENCE
 from tests.views.fuse.test_device import heard, question
+from tests.views.mount.places import wait_until
 
 from rafsight.views.fuse.channel import Channel
 from rafsight.views.fuse.crew import MOST_THREADS, Crew
@@ -49,6 +50,7 @@ def crew_of(answer, *, threads=2):
                 crew.call_out(kernel.converse)
             crew.stop()
             assert crew.ended.wait(PATIENCE)
+            wait_until(lambda: count_threads() == 0)  # the last one says so before it is gone
     assert told == []
 
 

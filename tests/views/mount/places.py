@@ -47,7 +47,7 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def wait_until(condition, patience=10.0):
+def wait_until(condition, patience=60.0):
     """Wait for a condition, and return what it gave."""
     end = time.monotonic() + patience
     while not (result := condition()):
@@ -101,7 +101,7 @@ def clean_spot(folder):
     folder = folder.resolve()
     try:
         yield folder
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while left := what_is_left(folder):
             assert time.monotonic() < end, f"left behind: {left}"
             time.sleep(0.02)

@@ -119,8 +119,10 @@ def test_a_killed_server_gives_errors_and_never_zeros(folder):
 
 def test_readers_in_the_middle_of_a_read_are_let_go_when_the_server_is_killed(folder):
     with another_process(folder) as server, erofs(folder) as root:
-        command = [sys.executable, "-I", "-S", "-c", READ, root / "f", str(SIZE - 8)]
+        code = READ.replace("for offset", "print('open', flush=True)\nfor offset")
+        command = [sys.executable, "-I", "-S", "-c", code, root / "f", str(SIZE - 8)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+            assert reader.stdout.readline() == "open\n"
             with pytest.raises(subprocess.TimeoutExpired):
                 reader.wait(0.5)
             server.kill()

@@ -133,7 +133,7 @@ def test_a_read_waits_for_the_answer_and_sees_what_was_written_meanwhile(tmp_pat
             assert read_permission(group) is None
             assert answer(group, found.fd)
             os.close(found.fd)
-            assert reader.communicate(timeout=10)[0] == b"b'here'\n"
+            assert reader.communicate(timeout=60)[0] == b"b'here'\n"
             assert not answer(group, found.fd)
     finally:
         os.close(own)
@@ -148,7 +148,7 @@ def test_a_read_can_be_refused_by_number_and_a_mark_taken_away(tmp_path):
             found = wait_for_event(group)
             assert answer(group, found.fd, EIO)
             os.close(found.fd)
-            assert b"Input/output error" in reader.communicate(timeout=10)[1]
+            assert b"Input/output error" in reader.communicate(timeout=60)[1]
         unmark_file(group, path)
         assert path.read_bytes() == b"content"
         with pytest.raises(FanotifyRefused):

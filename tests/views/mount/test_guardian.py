@@ -48,8 +48,8 @@ def server(spot):
 
 
 def guardian_of(process, folder):
-    """Return the number of the guardian: it names the folder of the view."""
-    (pid,) = [pid for pid in processes_naming(folder) if pid != process.pid]
+    """Return the number of the guardian: it names the folder of the view, a moment after it was begun."""
+    (pid,) = wait_until(lambda: [pid for pid in processes_naming(folder) if pid != process.pid])
     return pid
 
 

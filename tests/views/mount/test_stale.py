@@ -107,6 +107,8 @@ def test_nothing_is_removed_through_links(folder, spot):
 def view_with_mounts(folder, spot):
     """A dead view with one mount of each kind that belongs to it."""
     (spot / "place").mkdir()
+    with tmpfs(spot / "place"):
+        pass  # whoever may not mount leaves here, where there is no view yet
     site = leave_a_view(folder, spot / "place")
     inside, name = site.folder / "blobs", source_of(site.folder)
     with ExitStack() as stack:

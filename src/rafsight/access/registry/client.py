@@ -14,6 +14,7 @@ from rafsight.access.counting import Meter
 from rafsight.access.registry.credentials import FindCredentials, no_credentials
 from rafsight.access.registry.endpoint import Endpoint
 from rafsight.access.registry.errors import RegistryMisbehaves
+from rafsight.access.registry.flows import Conversation, Conversations
 from rafsight.access.registry.line import Line, open_line
 from rafsight.access.registry.messages import Headers, Request, Response, host_of
 from rafsight.access.registry.pages import next_page
@@ -257,11 +258,15 @@ class RegistryBackend:
         return Request(method=method, url=self._base + path, headers=headers)
 
     def _ask(self, request: Request, what: str, *accepted: int) -> Reply:
-        return self._line.begin(lambda talk: talk.ask(self._present(request)), what, *accepted)
+        return self._line.begin(lambda talk: talk.ask(self._present(request)), what, *accepted, meter=self.meter)
 
     def _ask_blob(self, digest: str, headers: Headers) -> Reply:
         request = self._request("GET", f"/blobs/{digest}", *headers)
-        return self._line.begin(lambda talk: talk.fetch(self._present(request), digest), f"blob {digest}", 206, 416)
+
+        def ask(talk: Conversations) -> Conversation:
+            return talk.fetch(self._present(request), digest)
+
+        return self._line.begin(ask, f"blob {digest}", 206, 416, meter=self.meter)
 
     def _present(self, request: Request) -> Request:
         return request.at(self._line.present(request.url))

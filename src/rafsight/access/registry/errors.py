@@ -3,6 +3,7 @@
     RegistryFault
     +-- RegistryUnreachable           no answer: refused, broken, timed out
     |   +-- RegistryUnknown           the name has no address
+    |   +-- RegistryGivenUp           it answers nobody, or wants nobody for long
     |   +-- RegistryForbidden         the name leads to an address that is not connected to
     |   +-- RegistryUntrusted         its certificate, or ours, is refused
     |   +-- RegistryPlainHttp         it speaks HTTP where HTTPS was expected
@@ -48,6 +49,17 @@ class RegistryUnknown(RegistryUnreachable):
     code = "registry-unknown"
     template = "{host} cannot be reached: the name has no address"
     remedy = "Check how the host is written; behind a proxy set HTTPS_PROXY."
+    permanent = True
+
+
+class RegistryGivenUp(RegistryUnreachable):
+    """A host does not answer, or wants nobody for long, and is not asked about each of many images."""
+
+    code = "registry-given-up"
+    template = "{host} is not asked any more: {why}"
+    remedy = (
+        "See what was said of it first. When it is back, run the same command again: what is done is not done twice."
+    )
     permanent = True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rafsight.access.counting import Meter
 from rafsight.access.registry.answers import LONGEST_ERROR, fault_of
 from rafsight.access.registry.flows import Conversation, Conversations
 from rafsight.access.registry.messages import Response
@@ -33,23 +34,24 @@ class Exchange:
     judge: Callable[..., RegistryFault] = fault_of
     """Makes the error for an unwanted answer; arguments as of `fault_of`."""
 
-    def begin(self, conversation: Conversation, what: str, *accepted: int) -> Reply:
+    def begin(self, conversation: Conversation, what: str, *accepted: int, meter: Meter | None = None) -> Reply:
         """Carry out a conversation and return its answer, the body still to be read.
 
         Args:
             conversation: from `conversations`.
             what: what is asked for, as people call it.
             accepted: statuses beside 200 that the caller understands.
+            meter: counts what it costs; None: that of the transport.
         Raises: RegistryFault, NotFound; what the credentials raise.
         """
-        reply = self._drive(conversation)
+        reply = self._drive(conversation, meter)
         if reply.head.status == 200 or reply.head.status in accepted:
             return reply
         with reply:
             body = reply.head.body or _error_body(reply)
         raise self.judge(reply.head, body, place=self.place, what=what, sent=self.conversations.sent, login=self.login)
 
-    def _drive(self, conversation: Conversation) -> Reply:
+    def _drive(self, conversation: Conversation, meter: Meter | None) -> Reply:
         reply: Reply | None = None
         head = Response(status=0)
         try:
@@ -59,7 +61,7 @@ class Exchange:
                     reply.discard()
                     reply = None
                 try:
-                    reply = self.transport.open(request)
+                    reply = self.transport.open(request, meter)
                     head = reply.head
                     if request.wants_body:
                         head = replace(head, body=reply.read_up_to(_LONGEST_BODY))

@@ -60,16 +60,19 @@ class Line:
             return self.origin + url.removeprefix(self._first_origin)
         return url
 
-    def begin(self, ask: Callable[[Conversations], Conversation], what: str, *accepted: int) -> Reply:
+    def begin(
+        self, ask: Callable[[Conversations], Conversation], what: str, *accepted: int, meter: Meter | None = None
+    ) -> Reply:
         """Carry out a conversation; `ask` makes it, twice if the scheme changes in between.
 
+        Arguments as of `Exchange.begin`.
         Raises: as `Exchange.begin`.
         """
         exchange = self._exchange
         if self._settled:
-            return exchange.begin(ask(exchange.conversations), what, *accepted)
+            return exchange.begin(ask(exchange.conversations), what, *accepted, meter=meter)
         try:
-            reply = exchange.begin(ask(exchange.conversations), what, *accepted)
+            reply = exchange.begin(ask(exchange.conversations), what, *accepted, meter=meter)
         except RegistryFault as fault:
             if type(fault) not in _SUSPECT:
                 self._settled = self._settled or not isinstance(fault, RegistryUnreachable)
@@ -80,7 +83,7 @@ class Line:
             self._settled = True
             return reply
         exchange = self._exchange
-        return exchange.begin(ask(exchange.conversations), what, *accepted)
+        return exchange.begin(ask(exchange.conversations), what, *accepted, meter=meter)
 
     def close(self) -> None:
         """Close the connections."""

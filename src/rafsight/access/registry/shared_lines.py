@@ -27,7 +27,7 @@ class SharedLines:
         """
         self._meter = meter
         self._limits = limits
-        self._before = None if pace is None else pace.wait
+        self._pace = pace
         self._transports: dict[str, Transport] = {}
         self._lines: dict[tuple[str, str], Line] = {}
         self._lock = threading.Lock()
@@ -65,5 +65,5 @@ class SharedLines:
         """Return the connections to a host; they know no repository."""
         known = self._transports.get(endpoint.origin)
         if known is None:  # two threads may both make one: the later is kept, the other closes with its last answer
-            known = self._transports[endpoint.origin] = Transport(endpoint, self._meter, before=self._before)
+            known = self._transports[endpoint.origin] = Transport(endpoint, self._meter, pace=self._pace)
         return known

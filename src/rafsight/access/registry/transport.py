@@ -8,18 +8,20 @@ library: flows.py, retry.py and the caller decide those.
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from rafsight.access.counting import Meter
+from rafsight.access.pace import Pace
 from rafsight.access.registry.endpoint import Endpoint
-from rafsight.access.registry.errors import RegistryMisbehaves, RegistryUnreachable
+from rafsight.access.registry.errors import RegistryGivenUp, RegistryMisbehaves, RegistryUnreachable
 from rafsight.access.registry.messages import Request, Response, host_of
 from rafsight.access.registry.proxies import Proxy
 from rafsight.access.registry.redirects import same_origin
+from rafsight.access.retry import parse_retry_after
 
 if TYPE_CHECKING:
     import urllib3
@@ -115,37 +117,44 @@ class Reply:
 class Transport:
     """Connections to a registry and to the hosts it sends us to. Thread-safe, and safe after a fork."""
 
-    def __init__(self, endpoint: Endpoint, meter: Meter, *, before: Callable[[str], None] | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, meter: Meter, *, pace: Pace | None = None) -> None:
         """Open nothing yet.
 
         Args:
             endpoint: time-outs, certificates, proxies.
-            meter: counts requests and bytes.
-            before: told the host of each request before it is sent; may take its time.
+            meter: counts requests and bytes of all who bring no meter of their own.
+            pace: how often a host may be asked; None: as often as anybody likes.
         """
         self._endpoint = endpoint
         self._meter = meter
-        self._before = before
+        self._pace = pace
         self._home = endpoint.origin
         self._managers: dict[tuple[bool, str, Proxy | None], urllib3.PoolManager] = {}
         self._lock = Lock()
         self._process = os.getpid()
 
-    def open(self, request: Request) -> Reply:
+    def open(self, request: Request, meter: Meter | None = None) -> Reply:
         """Send a request and wait for the head of its answer.
 
+        Args:
+            request: what is asked.
+            meter: counts it, and what comes; None: that of the connections.
         Raises: RegistryUnreachable, UnusableEndpoint; what the body's stream raises, which must be none of the
             library's exceptions or of the system's.
         """
         from rafsight.access.registry.faults import LIBRARY_FAULTS, fault_from
 
+        meter = meter or self._meter
         manager = self._manager(request.url)
         headers = {"User-Agent": self._endpoint.user_agent, "Accept-Encoding": "identity", **dict(request.headers)}
-        if self._before is not None:
-            self._before(host_of(request.url))
-        self._meter.count(requests=1)
+        host = host_of(request.url)
+        if self._pace is not None:
+            if why := self._pace.why_given_up(host):
+                raise RegistryGivenUp(host=host, why=why)
+            self._pace.wait(host)
+        meter.count(requests=1)
         timeout = {} if request.timeout is None else {"timeout": self._timeout(request.timeout)}
-        with closing(self._pieces(request)) as body:
+        with closing(_pieces(request, meter)) as body:
             try:
                 raw = manager.urlopen(
                     request.method,
@@ -159,11 +168,16 @@ class Transport:
                     **timeout,
                 )
             except LIBRARY_FAULTS as error:
+                if self._pace is not None:
+                    self._pace.answered(host, 0)
                 raise fault_from(error, request.url) from None
-        self._meter.count(sent=len(request.body))
+        meter.count(sent=len(request.body))
         head = tuple((name.lower(), value) for name, value in raw.headers.items())
         response = Response(status=raw.status, url=request.url, headers=head)
-        return Reply(raw, response, self._meter, self._endpoint.read_timeout)
+        if self._pace is not None:
+            wish = parse_retry_after(response.header("retry-after"), response.header("date"))
+            self._pace.answered(host, raw.status, wish)
+        return Reply(raw, response, meter, self._endpoint.read_timeout)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -171,14 +185,6 @@ class Transport:
             for manager in self._managers.values():
                 manager.clear()
             self._managers.clear()
-
-    def _pieces(self, request: Request) -> Generator[bytes, None, None]:
-        """Give a streamed body, and count what went out of it."""
-        if request.stream is not None:
-            with closing(request.stream()) as pieces:
-                for piece in pieces:
-                    yield piece
-                    self._meter.count(sent=len(piece))
 
     def _timeout(self, read: float) -> "urllib3.Timeout":
         import urllib3
@@ -226,6 +232,15 @@ class Transport:
             )
         manager.pool_classes_by_scheme = pools(endpoint.permits if proxy is None else None)
         return manager
+
+
+def _pieces(request: Request, meter: Meter) -> Generator[bytes, None, None]:
+    """Give a streamed body, and count what went out of it."""
+    if request.stream is not None:
+        with closing(request.stream()) as pieces:
+            for piece in pieces:
+                yield piece
+                meter.count(sent=len(piece))
 
 
 def _proxy_headers(proxy: Proxy) -> Mapping[str, str]:

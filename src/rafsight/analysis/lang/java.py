@@ -25,6 +25,10 @@ _WHOLE: Final = 128 * KiB
 """[bytes] hardly more than head and tail. Larger archives are read whole where chunks have a megabyte, without being
 asked for: what comes along is held for the next question."""
 _PLATFORM: Final = b"java.base.jmod"
+_SPELLINGS: Final = tuple(
+    spelling for suffix in SUFFIXES for spelling in (suffix, suffix.upper(), suffix[:1] + suffix[1:].capitalize())
+)
+"""Trees from machines that take letter cases for the same have `X.JAR` and `X.Jar`."""
 
 
 def read_archives(file: FileView) -> Iterator[Found]:
@@ -52,9 +56,13 @@ def _not_the_platform(paths: Sequence[bytes], inventory: Inventory) -> Iterable[
 
 JAVA: Final = Extractor(
     name="lang/java",
-    version=1,
+    version=2,
     wants=Wants(
-        patterns=tuple(b"**/*" + suffix for suffix in SUFFIXES), max_size=16 * GiB, head=_HEAD, tail=_TAIL, whole=_WHOLE
+        patterns=tuple(b"**/*" + suffix for suffix in _SPELLINGS),
+        max_size=16 * GiB,
+        head=_HEAD,
+        tail=_TAIL,
+        whole=_WHOLE,
     ),
     extract=read_archives,
     choose=_not_the_platform,

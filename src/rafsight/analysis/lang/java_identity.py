@@ -14,12 +14,21 @@ from rafsight.analysis.fields import NAME_LENGTH
 from rafsight.analysis.inventory import Component, Ecosystem, EvidenceClass
 from rafsight.analysis.lang.java_archive import Archive, inside
 from rafsight.analysis.lang.java_metadata import ARTIFACT, VERSION, Coordinates, Fields
-from rafsight.analysis.lang.java_names import group_of_bundle, is_group, known_group, split_dotted, split_name
+from rafsight.analysis.lang.java_names import (
+    group_of_bundle,
+    is_group,
+    known_group,
+    split_dotted,
+    split_name,
+    tomcat_artifact,
+    usual_spelling,
+)
 
 _FIRST_WORD: Final = re.compile(r"[vr]?[0-9][!-~]*", re.ASCII)
 _LOOSE: Final = re.compile(r"[\W_]+", re.ASCII)
 _SHARP: Final = re.compile(r"([^#;\s]+)#([^#;\s]+);([^#;\s]+)\Z")
 """What a common Gradle plugin writes as a title: `group#artifact;version`."""
+_TOMCAT: Final = "Apache Tomcat"
 _VERSION_FIELDS: Final = ("plugin-version", "implementation-version", "bundle-version", "specification-version")
 _LICENCE_LENGTH: Final = 100
 _LICENCES: Final = 32
@@ -53,13 +62,15 @@ def _own_coordinates(archive: Archive, fields: Fields) -> Coordinates:
     group = said or (vendor if "." in vendor and is_group(vendor) else "")
     if "plugin-version" in fields and ARTIFACT.match(fields.get("short-name", "")):  # Jenkins
         artifact, version = fields["short-name"], _version(fields)
+    elif not name.version and title == _TOMCAT:
+        artifact = tomcat_artifact(artifact, _bundle(fields))
     elif not name.version and ARTIFACT.match(title) and (group or known_group(title)):
         artifact = title
-    dotted, artifact = split_dotted(artifact.replace(":", "_"))
+    dotted, artifact = split_dotted(usual_spelling(artifact.replace(":", "_")))
     if len(artifact) > NAME_LENGTH or not artifact.isprintable():
         return Coordinates("", "", "")
     if not said:
-        bundle = fields.get("bundle-symbolicname", "").partition(";")[0].strip()
+        bundle = _bundle(fields)
         group = known_group(artifact) or dotted or group or group_of_bundle(bundle, artifact)
     return Coordinates(group if is_group(group) else "", artifact, version if VERSION.match(version) else "")
 
@@ -69,7 +80,7 @@ def _own_pom(archive: Archive, fields: Fields, own: Coordinates, poms: Mapping[b
     stem = _stem(archive)
     names = {stem, split_name(stem).artifact, own.artifact}
     loose = {_loosen(name) for name in (*names, fields.get("implementation-title", ""))}
-    bundle = fields.get("bundle-symbolicname", "").partition(";")[0].strip()
+    bundle = _bundle(fields)
     alike = [
         path
         for path, pom in poms.items()
@@ -100,6 +111,11 @@ def _licences(fields: Fields) -> tuple[str, ...]:
     """Return the names or addresses of licences that an OSGi bundle gives."""
     values = (value.partition(";")[0].strip(" \"'") for value in fields.get("bundle-license", "").split(","))
     return tuple(dict.fromkeys(value for value in values if 0 < len(value) <= _LICENCE_LENGTH))[:_LICENCES]
+
+
+def _bundle(fields: Fields) -> str:
+    """Return the symbolic name of an OSGi bundle, without its directives; empty if there is none."""
+    return fields.get("bundle-symbolicname", "").partition(";")[0].strip()
 
 
 def _version(fields: Fields) -> str:

@@ -23,8 +23,11 @@ _CLASSIFIERS: Final = frozenset({
 """Words behind a version that tell which of several archives of one artifact this is."""
 
 _GROUPS: Final = {
+    "ant": "org.apache.ant",
     "aopalliance": "aopalliance",
     "asm": "org.ow2.asm",
+    "c3p0": "com.mchange",
+    "cassandra-all": "org.apache.cassandra",
     "checker-qual": "org.checkerframework",
     "commons-beanutils": "commons-beanutils",
     "commons-codec": "commons-codec",
@@ -44,6 +47,7 @@ _GROUPS: Final = {
     "elasticsearch-rest-high-level-client": "org.elasticsearch.client",
     "elasticsearch": "org.elasticsearch",
     "fastjson": "com.alibaba",
+    "graphql-java": "com.graphql-java",
     "gson": "com.google.code.gson",
     "guava": "com.google.guava",
     "guice": "com.google.inject",
@@ -60,22 +64,38 @@ _GROUPS: Final = {
     "jackson-mapper-asl": "org.codehaus.jackson",
     "jsoup": "org.jsoup",
     "junit": "junit",
+    "jython": "org.python",
     "log4j": "log4j",
     "log4j-api": "org.apache.logging.log4j",
     "log4j-core": "org.apache.logging.log4j",
     "logback-classic": "ch.qos.logback",
     "logback-core": "ch.qos.logback",
     "lombok": "org.projectlombok",
+    "lz4-java": "org.lz4",
+    "mchange-commons-java": "com.mchange",
+    "mssql-jdbc": "com.microsoft.sqlserver",
     "mysql-connector-java": "mysql",
     "mysql-connector-j": "com.mysql",
+    "ognl": "ognl",
     "okhttp": "com.squareup.okhttp3",
     "okio": "com.squareup.okio",
+    "opensearch": "org.opensearch",
+    "opensearch-core": "org.opensearch",
+    "poi": "org.apache.poi",
+    "poi-ooxml": "org.apache.poi",
+    "poi-ooxml-lite": "org.apache.poi",
+    "poi-ooxml-schemas": "org.apache.poi",
+    "poi-scratchpad": "org.apache.poi",
     "postgresql": "org.postgresql",
+    "protobuf-java": "com.google.protobuf",
+    "quartz": "org.quartz-scheduler",
     "reactor-core": "io.projectreactor",
+    "rhino": "org.mozilla",
     "scala-compiler": "org.scala-lang",
     "scala-library": "org.scala-lang",
     "scala-reflect": "org.scala-lang",
     "snakeyaml": "org.yaml",
+    "snappy-java": "org.xerial.snappy",
     "spring-amqp": "org.springframework.amqp",
     "spring-aop": "org.springframework",
     "spring-aspects": "org.springframework",
@@ -101,9 +121,13 @@ _GROUPS: Final = {
     "spring-webmvc": "org.springframework",
     "spring-websocket": "org.springframework",
     "struts2-core": "org.apache.struts",
+    "velocity": "org.apache.velocity",
     "xalan": "xalan",
     "xercesImpl": "xerces",
+    "xmlsec": "org.apache.santuario",
     "xstream": "com.thoughtworks.xstream",
+    "zookeeper": "org.apache.zookeeper",
+    "zstd-jni": "com.github.luben",
 }
 _PREFIXES: Final = (
     ("akka-", "com.typesafe.akka"),
@@ -123,15 +147,19 @@ _PREFIXES: Final = (
     ("micrometer-", "io.micrometer"),
     ("netty-", "io.netty"),
     ("reactor-netty", "io.projectreactor.netty"),
+    ("solr-", "org.apache.solr"),
+    ("spring-batch-", "org.springframework.batch"),
     ("spring-boot", "org.springframework.boot"),
     ("spring-cloud-", "org.springframework.cloud"),
     ("spring-data-", "org.springframework.data"),
     ("spring-integration-", "org.springframework.integration"),
+    ("spring-ldap-", "org.springframework.ldap"),
     ("spring-security-", "org.springframework.security"),
     ("spring-session-", "org.springframework.session"),
     ("tomcat-embed-", "org.apache.tomcat.embed"),
     ("tomcat-", "org.apache.tomcat"),
 )
+_TOMCAT_GROUP: Final = "org.apache.tomcat"
 _DOMAIN: Final = re.compile(r"(?:com|org|net|io|dev|edu)\.[\w.]+\Z", re.ASCII)
 _GROUP: Final = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*\Z", re.ASCII)
 
@@ -166,6 +194,23 @@ def known_group(artifact: str) -> str:
     """Return the group of a well-known artifact; empty for all others."""
     found = _GROUPS.get(artifact)
     return found or next((group for prefix, group in _PREFIXES if artifact.startswith(prefix)), "")
+
+
+def usual_spelling(artifact: str) -> str:
+    """Write a well-known artifact as its makers do, whose file was renamed to `LOG4J-CORE`; others stay as they are."""
+    usual = artifact.lower()
+    return usual if usual in _GROUPS else artifact
+
+
+def tomcat_artifact(stem: str, bundle: str) -> str:
+    """Return the artifact of one of Tomcat's own archives, which say neither group nor artifact: `catalina.jar`.
+
+    Args:
+        stem: the archive's name without its suffix.
+        bundle: its symbolic name, if it has one.
+    """
+    own = bundle.removeprefix(f"{_TOMCAT_GROUP}-")
+    return f"tomcat-{(stem if own == bundle else own).removeprefix('tomcat-')}"
 
 
 def is_group(text: str) -> bool:

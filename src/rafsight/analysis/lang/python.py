@@ -96,6 +96,7 @@ PYTHON: Final = Extractor(
     wants=Wants(
         patterns=(
             b"**/*.dist-info/METADATA",
+            b"**/*.DIST-INFO/METADATA",
             b"**/*.egg-info/PKG-INFO",
             b"**/*.egg-info/METADATA",
             b"**/*.egg-info",

@@ -38,6 +38,10 @@ _HOST: Final = re.compile(
 )
 _IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}\Z")
 _PATH_STARTS: Final = ("/", "./", "../")
+_DAEMONS: Final = ("docker-daemon:", "containers-storage:", "podman:")
+"""How skopeo and Syft name the images that a machine runs."""
+_SYFT_REGISTRY: Final = re.compile(r"registry:(?![0-9]+/)[^/]+/")
+"""How Syft and Grype name an image in a registry; what is not meant is a port of a host that is called so."""
 _NAME_LENGTH: Final = 255
 """[characters] of a host and a repository together, as registries bound it."""
 _TEXT_LENGTH: Final = 8192
@@ -192,6 +196,11 @@ def _parse_image(text: str) -> Reference:
     for scheme in ("http://", "https://"):
         if text.startswith(scheme):
             raise MalformedReference(text=text, what=f"leave out `{scheme}`", position=0)
+    if text.startswith(_DAEMONS):
+        what = "images of a daemon are not read: `docker save NAME > FILE` makes docker-archive:FILE of one"
+        raise MalformedReference(text=text, what=what, position=0)
+    if _SYFT_REGISTRY.match(text):
+        raise MalformedReference(text=text, what="leave out `registry:`", position=0)
     if text.startswith("oci:"):
         start = len("oci://") if text.startswith("oci://") else len("oci:")
         return _parse_layout(text, start)

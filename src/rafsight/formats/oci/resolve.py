@@ -16,7 +16,7 @@ from rafsight.base.limits import Limits
 from rafsight.formats.oci import annotations as keys
 from rafsight.formats.oci import media_types
 from rafsight.formats.oci.classify import ClassifiedManifest, NydusManifest, classify
-from rafsight.formats.oci.errors import MalformedDocument, NoMatchingPlatform
+from rafsight.formats.oci.errors import MalformedDocument, NoMatchingPlatform, NotAnImage
 from rafsight.formats.oci.manifest import Descriptor, Index, Manifest, parse_document
 from rafsight.formats.oci.platform import Platform, match_rank
 
@@ -104,7 +104,8 @@ def resolve(
         name: what people call the document, for messages; empty: a manifest or an index, by its media type.
         limits: what to accept.
         classifier: says what a manifest describes; `classify` if none is given.
-    Raises: NoMatchingPlatform; what `parse_document` and `classify` raise.
+    Raises: NoMatchingPlatform; NotAnImage: an index has none for any platform; what `parse_document` and `classify`
+            raise.
     Cost: one document for a manifest or a marked index; else one a candidate of the platform, and one a nested index.
     """
     limits = limits or Limits()
@@ -170,6 +171,8 @@ class _Search:
             return self._result(self._fallback[1], self._fallback[0], ordered, outcomes)
         if self._fault is not None:
             raise self._fault
+        if not self._seen:  # such as the list of what is attached to an image, under a tag of its own
+            raise NotAnImage(document=index.digest, what="an index without any image")
         raise NoMatchingPlatform(document=index.digest, wanted=str(self._platform), seen=self._listing())
 
     def _collect(self, index: Index, found: list[tuple[int, Descriptor]]) -> Generator[str, FetchedDocument, None]:
@@ -201,6 +204,8 @@ class _Search:
             if descriptor.media_type in media_types.INDEXES:
                 if rank is not None:
                     below.append(descriptor)
+                else:
+                    self._seen.append(str(platform))
             elif _is_image(descriptor):
                 self._seen.append("one without a platform" if platform is None else str(platform))
                 if rank is not None:
@@ -250,7 +255,7 @@ class _Search:
 
     def _listing(self) -> str:
         names = list(dict.fromkeys(self._seen))
-        shown = ", ".join(names[:_SEEN_SHOWN]) or "no image at all"
+        shown = ", ".join(names[:_SEEN_SHOWN])
         return shown if len(names) <= _SEEN_SHOWN else f"{shown} and {len(names) - _SEEN_SHOWN} more"
 
 

@@ -11,7 +11,10 @@ class NotABootstrap(ImageFault):
 
     code = "not-a-bootstrap"
     template = "{name} is not a RAFS bootstrap: {what}"
-    remedy = "Give the file `image.boot` of a Nydus image, or the image's reference."
+    remedy = (
+        "Give the file `image.boot` of a Nydus image, or the image's reference; archives are named as "
+        "docker-archive:FILE or oci-archive:FILE, bills of materials as sbom:FILE."
+    )
     exit_status = ExitStatus.NOT_AN_IMAGE
 
 

@@ -5,7 +5,7 @@ of the inode table (section 1.3) and of the records. The same tables give the sa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -46,6 +46,7 @@ def write_bootstrap(tables: TreeTables) -> bytes:
         tables: the image; all chunks of blobs that v5 can name (no batches, no zran slices, no ciphers).
     Cost: linear in entries and chunks, by columns, but for one pass over the entries and a hash of each inode.
     """
+    tables = _apart(tables)
     index = _numbering(tables)
     pairs = _xattr_blocks(tables)
     chunk_count = _chunk_counts(tables)
@@ -76,6 +77,16 @@ def write_bootstrap(tables: TreeTables) -> bytes:
     put(octets, prefetch_end, blobs)
     put(octets, blob_end, _extended_blobs(tables.blobs))
     return octets.tobytes()
+
+
+def _apart(tables: TreeTables) -> TreeTables:
+    """Give each name of what is no regular file an inode of its own: v5 has no others with several (section 1.3)."""
+    entries, rows = tables.entries, np.arange(len(tables.entries.mode), dtype=np.int32)
+    kind = _kinds(tables)
+    is_alone = (kind != _REGULAR) & (kind != _DIRECTORY)
+    link_row = np.where(is_alone, rows, entries.link_row).astype(np.int32)
+    nlink = np.where(is_alone, 1, entries.nlink).astype(entries.nlink.dtype)
+    return replace(tables, entries=replace(entries, link_row=link_row, nlink=nlink))
 
 
 def _padded(size: int) -> int:

@@ -5,14 +5,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from rafsight.access.options import Options
 from rafsight.base.errors import CallerError, ExitStatus
 from rafsight.base.events import Listener, Noticed, silent
-from rafsight.hunt.calling import JOBS, Manner
-from rafsight.hunt.cluster import Cluster
-from rafsight.hunt.corpus import Corpus, NoImages, RegistryWish, check_hosts, read_list, whole_path
+from rafsight.hunt.calling import Manner
+from rafsight.hunt.corpus import Corpus, check_corpus
+from rafsight.hunt.hunts import Hunts
 from rafsight.hunt.index.answering import Answering
 from rafsight.hunt.index.compacting import KEEP_GONE, Compaction, compact
 from rafsight.hunt.index.duck import open_duck
@@ -40,9 +40,10 @@ class NotInIndex(CallerError):
 class FleetIndex:
     """The file tables of many images, in a folder or at a URL. Not safe to share between threads.
 
+    images = rafsight.Hunts()
+    images.add_registry("registry.example.com", repositories="team/**")
     index = rafsight.FleetIndex("s3://bucket/fleet")
-    index.add_registry("registry.example.com", repositories="team/**")
-    index.build()
+    index.build(images)
     with index.query("SELECT reference, path FROM files WHERE name = 'xz'") as result:
         print(result.columns, list(result.rows))
     for answer in index.ask(paths=["/usr/lib/**/liblzma.so.5.6.*"]):
@@ -55,79 +56,46 @@ class FleetIndex:
         *,
         options: Options | None = None,
         listener: Listener = silent,
-        cluster: Cluster | None = None,
     ) -> None:
         """Name an index; nothing is asked of it yet.
 
         Args:
             url: a folder, or a URL that fsspec knows.
-            options: how to reach images; its cache keeps copies of the tables of a distant index.
-            listener: told about long work, and about what is lost.
-            cluster: whose workers take the tables of images, and write them where the index lies; None: this process.
-        Raises: NoFsspec, UnknownIndexUrl, MalformedCluster.
+            options: its cache keeps copies of the tables of a distant index.
+            listener: told about what is lost.
+        Raises: NoFsspec, UnknownIndexUrl.
         """
-        if cluster is not None:
-            cluster.check()
         self._url = url
         self._place = find_place(url)
-        self._cluster = cluster
         self._options = options or Options()
         self._listener = listener
-        self._references: list[str] = []
-        self._registries: list[RegistryWish] = []
         self._answering: Answering | None = None
 
-    def add(self, *references: str) -> None:
-        """Name images, as `Hunts.add`."""
-        self._references += references
-
-    def add_list(self, source: BinaryIO, name: str) -> None:
-        """Name the images of a list, as `Hunts.add_list`.
-
-        Raises: UnreadableList.
-        """
-        self._references += read_list(source, name)
-
-    def add_registry(self, host: str, *, repositories: str = "**", tags: str = "**") -> None:
-        """Name the images of a registry, as `Hunts.add_registry`."""
-        self._registries.append(RegistryWish(host=host, repositories=repositories, tags=tags))
-
-    @property
-    def _corpus(self) -> Corpus:
-        named = tuple(map(whole_path, self._references)) if self._cluster else tuple(self._references)
-        return Corpus(references=named, registries=tuple(self._registries))
-
-    def build(self, *, jobs: int = JOBS, rate: float | None = None, all_platforms: bool = False) -> UpdateResult:
-        """Take the file tables of all images that were named, where there is no index yet.
+    def build(self, images: Hunts) -> UpdateResult:
+        """Take the file tables of images, where there is no index yet.
 
         Args:
-            jobs: images at the same time; in each worker process of a cluster.
-            rate: [requests/s] that one host is asked at most; the workers of a cluster share it evenly.
-            all_platforms: take every image of an index, not only that of the wanted platform.
+            images: which, and how they are reached; the workers of a cluster write where the index lies.
         Raises: NoImages, SeveralRegistries, IndexExists; IndexUnreachable, NoDuckDb, NoScratch; of a cluster NoDask,
             ClusterUnreachable, OtherRelease, WorkerUnfit, NotShared, ClusterLost. What fails about an image is in the
             result.
         Cost: a request for each name, one for each distinct bootstrap; a plain image costs its layers.
         """
-        if self._corpus.is_empty:
-            raise NoImages
-        manner = self._manner(jobs=jobs, rate=rate)
-        return self._update(manner, None, self._corpus, all_platforms=all_platforms)
+        return self._update(images.manner, None, images.corpus, all_platforms=images.all_platforms)
 
-    def update(self, *, jobs: int = JOBS, rate: float | None = None, verify: bool = False) -> UpdateResult:
-        """Bring the index up to date: with the images that were named, else with all that it was built of.
+    def update(self, images: Hunts, *, verify: bool = False) -> UpdateResult:
+        """Bring the index up to date.
 
         Args:
-            jobs: as of `build`.
-            rate: as of `build`.
+            images: which, and how they are reached; where none is named, all that it was built of. Whether every image
+                of an image index is taken was decided when it was built.
             verify: look into every table, and take again what lay in those that are damaged.
         Raises: as `build`; NoSuchIndex, DamagedIndex, NewerIndex, BusyIndex.
         Cost: a request for each name; one for each bootstrap that the index does not have.
         """
         manifest = self._newest()
-        named = manifest.corpus if self._corpus.is_empty else self._corpus
-        manner = self._manner(jobs=jobs, rate=rate)
-        return self._update(manner, manifest, named, all_platforms=manifest.all_platforms, verify=verify)
+        named = manifest.corpus if images.corpus.is_empty else images.corpus
+        return self._update(images.manner, manifest, named, all_platforms=manifest.all_platforms, verify=verify)
 
     def compact(self, *, keep_gone: int = KEEP_GONE) -> Manifest | None:
         """Put all trees into few parts, and forget images that are gone for long.
@@ -190,6 +158,7 @@ class FleetIndex:
 
     def ask(
         self,
+        images: Hunts | None = None,
         *,
         paths: Sequence[bytes] = (),
         names: Sequence[bytes] = (),
@@ -200,9 +169,10 @@ class FleetIndex:
         sha256: Sequence[str] = (),
         **others: object,
     ) -> Generator[HuntAnswer, None, None]:
-        """Ask for files by their metadata, as `Hunts.ask`, without a registry; of all images, or of those named.
+        """Ask for files by their metadata, as `Hunts.ask`, without a registry.
 
         Args:
+            images: ask only those that are named there; None, or none named: all.
             paths: globs, one of which has to name the path of a file.
             names: globs, one of which has to name its last part.
             kinds: letters of `find -type` with commas between.
@@ -221,7 +191,7 @@ class FleetIndex:
         files = read_file_question(
             paths=paths, names=names, kinds=kinds, size=size, mode=mode, xattr=xattr, sha256=sha256
         )
-        self._answering = Answering(make_question(files, PackageQuestion()), self._corpus)
+        self._answering = Answering(make_question(files, PackageQuestion()), images.corpus if images else Corpus())
         return self._ask(self._answering)
 
     def _ask(self, answering: Answering) -> Generator[HuntAnswer, None, None]:
@@ -243,7 +213,7 @@ class FleetIndex:
         all_platforms: bool,
         verify: bool = False,
     ) -> UpdateResult:
-        check_hosts(corpus, self._options)
+        check_corpus(corpus, manner.options)
         if manifest is None and read_newest(self._place) is not None:
             raise IndexExists(place=self._place.name)
         with self._desk() as desk, call_hands(manner, desk, all_platforms=all_platforms) as hands:
@@ -252,7 +222,7 @@ class FleetIndex:
                 before = read_snapshot(self._place, desk.shelf, desk.connection, manifest, entries=verify, mends=verify)
                 if before.are_images_lost:
                     what = "the table of images was damaged: all are looked up again, those that had gone are forgotten"
-                    self._listener(Noticed(message=f"the index at {self._place.name}: {what}"))
+                    manner.listener(Noticed(message=f"the index at {self._place.name}: {what}"))
                     corpus = join(manifest.corpus, corpus)
             update = Update(desk=desk, hands=hands, corpus=corpus, all_platforms=all_platforms, before=before)
             result = update.run()
@@ -264,9 +234,6 @@ class FleetIndex:
         with tempfile.TemporaryDirectory(prefix="rafsight-index-") as scratch, open_duck() as connection:
             shelf = Shelf(self._place, self._options.cache_dir, Path(scratch))
             yield Desk(place=self._place, url=self._url, shelf=shelf, connection=connection, scratch=Path(scratch))
-
-    def _manner(self, *, jobs: int, rate: float | None) -> Manner:
-        return Manner(options=self._options, listener=self._listener, cluster=self._cluster, jobs=jobs, rate=rate)
 
     def _compact(self, how: Compaction) -> Manifest | None:
         with self._desk() as desk:

@@ -43,6 +43,7 @@ COMMANDS: Final = (
     CommandEntry(name="cache", summary="Show, check and empty what is kept between runs."),
     CommandEntry(name="rules", summary="Show and test the rules about secrets."),
     CommandEntry(name="engines", summary="Show the known scanners on this machine and what each covers."),
+    CommandEntry(name="completion", summary="Write a script that lets a shell complete by Tab."),
     CommandEntry(name="demo", summary="Make, scan, mend and scan an image, on this machine alone."),
 )
 
@@ -53,7 +54,7 @@ COMMANDS: Final = (
     entries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @global_options
 def root() -> None:
     """See into Nydus images by their registry reference, fetching only the bytes that answer the question.
@@ -66,6 +67,10 @@ def root() -> None:
       docker-archive:FILE[:TAG]   an image in a tar of `docker save`
       boot:FILE                   a bootstrap on this machine, its blobs in --blob-dir
       sbom:FILE                   for `scan`: a bill of materials, CycloneDX or SPDX in JSON
+      dir:PATH                    for `convert`: a folder of files
+
+    To begin: `rafsight db update` fetches advisories, `rafsight scan REF` looks for what they say. `rafsight demo`
+    shows it all on this machine alone.
     """  # noqa: D301 - click wants a backspace
 
 

@@ -8,7 +8,7 @@ import rafsight
 from rafsight.base.errors import ExitStatus
 from rafsight.base.units import parse_size
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.options import with_ui
+from rafsight.interfaces.cli.options import Span, with_ui
 from rafsight.interfaces.cli.output import write_text
 from rafsight.interfaces.cli.ui import Ui
 
@@ -51,9 +51,9 @@ def status_command(*, as_json: bool, ui: Ui) -> None:
 @click.option(
     "--unused-for",
     "days",
-    type=click.FloatRange(min=0, max=36_500),
+    type=Span("d", most=36_500),
     metavar="DAYS",
-    help=f"Remove what was not used for so long.  [default: {_UNUSED_DAYS}, without --max-size]",
+    help=f"Remove what was not used for so long, such as 14 or 12h.  [default: {_UNUSED_DAYS}, without --max-size]",
 )
 @_json_option
 @with_ui

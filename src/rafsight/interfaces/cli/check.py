@@ -4,13 +4,13 @@ This module alone decides which form a check is written in; its exit status is t
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 import rafsight
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.options import registry_options, with_ui
+from rafsight.interfaces.cli.options import check_file_name, registry_options, with_ui
 from rafsight.interfaces.cli.output import is_standard_output, open_output
 from rafsight.interfaces.cli.terminal import A_FILE, Terminal, standard_output
 from rafsight.interfaces.cli.ui import Ui
@@ -18,6 +18,8 @@ from rafsight.interfaces.cli.ui import Ui
 if TYPE_CHECKING:
     from rafsight import Options
     from rafsight.reports.soundness import CheckReport
+
+_FORMS: Final = ("text", "json", "junit")
 
 
 @click.command("check", cls=SectionedCommand, short_help="Tell whether an image is sound.")
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     "-f",
     "--format",
     "output_format",
-    type=click.Choice(["text", "json", "junit"]),
+    type=click.Choice(_FORMS),
     default="text",
     show_default=True,
     help="Text for people, JSON for programs, JUnit XML for pipelines.",
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "target",
     metavar="FILE",
     help="Write to a file, all or nothing; - is standard output.",
 )
@@ -52,7 +54,7 @@ def check(
     source: str | None,
     strict: bool,
     output_format: str,
-    output: Path | None,
+    target: str | None,
     options: "Options",
     ui: Ui,
 ) -> int:
@@ -70,6 +72,8 @@ def check(
       68  a file of a kind that this release does not read
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
+    check_file_name(target or "", _FORMS, output_format)
+    output = None if target is None else Path(target)
     if output is not None and is_standard_output(output):
         output = None
     with open_output(output) as sink:

@@ -4,6 +4,8 @@ This module alone decides how conversions are asked for on a command line.
 """
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -101,11 +103,13 @@ def convert(
         raise click.UsageError("--prefetch - and --password-stdin cannot both read standard input.")
     terms = _terms(wishes, platforms if len(platforms) > 1 else (), ui)
     conversions = rafsight.Conversions(options=replace(options, platform=platforms[0]), listener=ui.listener)
-    with ending_in_order():
+    with ending_in_order(), _document(output_json) as write:
         done = conversions.convert(source, target, terms)
-    from rafsight.reports.conversion import render_json, render_text, warnings
+        from rafsight.reports.conversion import render_json, render_text, warnings
 
-    _write(output_json, render_json(done), render_text(done), ui)
+        ui.begin_output()
+        write(render_json(done))
+    _write_text(output_json, render_text(done))
     for warning in warnings(done):
         ui.warn(warning)
     return ExitStatus.INCOMPLETE if any(image.unread_count for image in done.images) else ExitStatus.OK
@@ -163,30 +167,37 @@ def _back(source: str, target: str, wishes: dict[str, Any], *, options: "Options
         if name not in fitting and given is click.core.ParameterSource.COMMANDLINE:
             message = f"--{name.replace('_', '-')} does not go with --to-oci."
             raise click.UsageError(message)
-    done = rafsight.Conversions(options=options, listener=ui.listener).to_oci(
-        source,
-        target,
-        compressor=wishes["compressor"] or "gzip",
-        level=wishes["level"],
-        oci=wishes["oci"],
-        work_dir=wishes["work_dir"] or ui.cache_dir / "convert",
-    )
-    from rafsight.reports.conversion import render_back_json, render_back_text
+    conversions = rafsight.Conversions(options=options, listener=ui.listener)
+    with _document(wishes["output_json"]) as write:
+        done = conversions.to_oci(
+            source,
+            target,
+            compressor=wishes["compressor"] or "gzip",
+            level=wishes["level"],
+            oci=wishes["oci"],
+            work_dir=wishes["work_dir"] or ui.cache_dir / "convert",
+        )
+        from rafsight.reports.conversion import render_back_json, render_back_text
 
-    _write(wishes["output_json"], render_back_json(done), render_back_text(done), ui)
+        ui.begin_output()
+        write(render_back_json(done))
+    _write_text(wishes["output_json"], render_back_text(done))
     for what, count in done.left_out:
         ui.warn(f"left out: {what} ({count:,})")
     return ExitStatus.OK
 
 
-def _write(output_json: Path | None, document: str, text: str, ui: Ui) -> None:
-    """Write what became of it: for people on standard output, unless the JSON goes there."""
-    ui.begin_output()
+@contextmanager
+def _document(output_json: Path | None) -> Iterator[Callable[[str], None]]:
+    """Open the place for the JSON before the work begins; nothing takes it where nobody asked for it."""
     if output_json is None:
-        write_text(text)
+        yield lambda _document: None
         return
-    is_standard = is_standard_output(output_json)
-    with open_output(None if is_standard else output_json) as sink:
-        sink(document)
-    if not is_standard:
+    with open_output(output_json) as sink:
+        yield sink
+
+
+def _write_text(output_json: Path | None, text: str) -> None:
+    """Say for people what became of it, unless the JSON goes to standard output."""
+    if output_json is None or not is_standard_output(output_json):
         write_text(text)

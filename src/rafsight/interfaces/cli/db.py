@@ -10,7 +10,7 @@ import rafsight
 from rafsight.base.errors import ExitStatus
 from rafsight.base.text import printable
 from rafsight.interfaces.cli.lazy import SectionedCommand
-from rafsight.interfaces.cli.options import EXISTING_FILE, Function, with_ui
+from rafsight.interfaces.cli.options import EXISTING_FILE, TIMEOUT, Function, with_ui
 from rafsight.interfaces.cli.output import write_text
 from rafsight.interfaces.cli.terminal import standard_output
 from rafsight.interfaces.cli.ui import Ui
@@ -94,9 +94,9 @@ def status_command(*, database: Path | None, as_json: bool, ui: Ui) -> None:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1, max=86_400),
-    metavar="SECONDS",
-    help="Without an answer before a request is tried again.  [default: 15 to connect, then 60]",
+    type=TIMEOUT,
+    metavar="TIME",
+    help="Without an answer before a request is tried again, such as 90s.  [default: 15s to connect, then 60s]",
 )
 def update_command(
     *,

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
 SCANNERS: Final = ("trivy", "grype", "syft", "osv-scanner")
 _SLIM: Final = "Slim archives"
+_OTHER_ARCHIVES: Final = (
+    ".zip",
+    ".7z",
+    ".tar.xz",
+    ".txz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.lz4",
+    ".cpio",
+    ".squashfs",
+    ".iso",
+)
+"""What looks like an archive and would become a folder of that name."""
 
 
 class _Outcome(Protocol):
@@ -99,6 +112,11 @@ def export(
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
     _check_slim(paths, scanner, slim=slim, others=force or keep_going)
+    if target.lower().endswith(_OTHER_ARCHIVES):
+        message = (
+            f"--to {target}: archives are .tar, .tar.gz, .tgz, .tar.zst or .tzst; a folder of that name is {target}/."
+        )
+        raise click.UsageError(message)
     to_stdout = is_standard_output(Path(target))
     if to_stdout and standard_output().is_terminal:
         message = "a tar is not written to a terminal; name a file by --to, or pipe it on."

@@ -62,7 +62,13 @@ def show_usage(error: click.ClickException) -> int:
         return ExitStatus.USAGE
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"`{context.command_path} --help` lists what there is." if context else ""
-    say_error(" ".join(error.format_message().split()), hint)
+    message = error.format_message()
+    if isinstance(error, click.UsageError):
+        from rafsight.interfaces.cli.familiar import advice_for
+
+        if advice := advice_for(error):
+            message, hint = error.message, advice
+    say_error(" ".join(message.split()), hint)
     return ExitStatus.USAGE
 
 

@@ -13,9 +13,8 @@ import click
 
 import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
-from rafsight.interfaces.cli.cluster_options import cluster_options
-from rafsight.interfaces.cli.corpus import CorpusChoice, corpus_options, pace_options
 from rafsight.interfaces.cli.ending import ending_in_order
+from rafsight.interfaces.cli.fleet_options import FleetChoice, fleet_options
 from rafsight.interfaces.cli.lazy import SectionedCommand, SectionOption
 from rafsight.interfaces.cli.options import cache_options, registry_options, with_ui
 from rafsight.interfaces.cli.output import Sink, open_output
@@ -27,7 +26,7 @@ from rafsight.reports.hunting import HuntAnswer, HuntFailure, HuntTally
 from rafsight.reports.terms import Terms
 
 if TYPE_CHECKING:
-    from rafsight import Cluster, FleetIndex, Hunts, Options
+    from rafsight import FleetIndex, Hunts, Options
 
 _RULES_SIZE: Final = 64 << 20
 _UNSEEN_SHOWN: Final = 5
@@ -48,8 +47,7 @@ _package = functools.partial(click.option, cls=SectionOption, section="Packages 
 
 
 @click.command("hunt", cls=SectionedCommand, short_help="Ask many images one question.")
-@corpus_options
-@_image("--all-platforms", is_flag=True, help="Ask every image of an index.")
+@fleet_options
 @_image("--index", "url", metavar="URL", help="Ask the file tables at URL, made by `rafsight index`, and no registry.")
 @_file("--path", "paths", multiple=True, metavar="GLOB", help="Its path: /usr/lib/*/x.so, '**/x.jar'. May be repeated.")
 @_file("--name", "names", multiple=True, metavar="GLOB", help="Its name: 'liblzma.so.5.6.*'. May be repeated.")
@@ -71,7 +69,6 @@ _package = functools.partial(click.option, cls=SectionOption, section="Packages 
     metavar="FILE",
     help="The advisory database.  [default: db/advisories.sqlite in the cache]",
 )
-@pace_options
 @click.option(
     "--state", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Remember answers; go on there."
 )
@@ -83,22 +80,17 @@ _package = functools.partial(click.option, cls=SectionOption, section="Packages 
 @click.option(
     "--exit-code", type=click.IntRange(0, 255), metavar="N", default=0, help="Exit status if an image has a match."
 )
-@cluster_options
 @registry_options
 @cache_options
 @with_ui
 def hunt(
     *,
-    corpus: CorpusChoice,
-    all_platforms: bool,
+    fleet: FleetChoice,
     url: str | None,
-    jobs: int,
-    rate: float | None,
     form: str,
     output: Path | None,
     show_all: bool,
     exit_code: int,
-    cluster: "Cluster | None",
     options: "Options",
     ui: Ui,
     **question: Any,
@@ -117,30 +109,23 @@ def hunt(
       4   there was no image
       else an error, see docs/exit-codes.md
     """  # noqa: D301 - click wants a backspace
-    hunts: Hunts | FleetIndex
-    if url is None:
-        hunts = rafsight.Hunts(
-            options=options,
-            listener=ui.listener,
-            jobs=jobs,
-            rate=rate,
-            all_platforms=all_platforms,
-            cluster=cluster,
-        )
-    else:
+    asked: Hunts | FleetIndex
+    asked = hunts = fleet.hunts(options, ui)
+    words = _asked(question, ui)
+    if url is not None:
         _refuse_ways(click.get_current_context())
-        hunts = rafsight.FleetIndex(url, options=options, listener=ui.listener)
-    corpus.name_to(hunts, options)
+        asked = rafsight.FleetIndex(url, options=options, listener=ui.listener)
+        words["images"] = hunts
     with open_output(output) as put:
         writer = _Writer(form, put, _terms(output), show_all=show_all)
-        tally = _ask(hunts, _asked(question, ui), writer, ui)
+        tally = _ask(asked, words, writer, ui)
     ui.say(summary_text(tally))
-    return _status(tally, hunts.failures, exit_code)
+    return _status(tally, asked.failures, exit_code)
 
 
-def _ask(hunts: "Hunts | FleetIndex", question: dict[str, Any], writer: "_Writer", ui: Ui) -> HuntTally:
+def _ask(asked: "Hunts | FleetIndex", words: dict[str, Any], writer: "_Writer", ui: Ui) -> HuntTally:
     """Ask, and write the answers as they come."""
-    with ending_in_order(), closing(hunts.ask(**question)) as answers:
+    with ending_in_order(), closing(asked.ask(**words)) as answers:
         writer.begin()
         for answer in answers:
             ui.pause_drawing()
@@ -148,10 +133,10 @@ def _ask(hunts: "Hunts | FleetIndex", question: dict[str, Any], writer: "_Writer
             if not writer.tells_all:
                 _warn_unseen(answer, ui)
         ui.end_drawing()
-        tally = hunts.tally
+        tally = asked.tally
         assert tally is not None  # the last answer has come
-        writer.end(hunts.failures, tally)
-        for failure in () if writer.tells_all else hunts.failures:
+        writer.end(asked.failures, tally)
+        for failure in () if writer.tells_all else asked.failures:
             ui.warn(f"{', '.join(failure.names)}: {failure.message}")
     return tally
 

@@ -14,16 +14,15 @@ from rafsight.base.durations import parse_duration
 from rafsight.base.errors import ExitStatus
 from rafsight.base.text import printable
 from rafsight.base.units import format_size
-from rafsight.interfaces.cli.cluster_options import cluster_options
-from rafsight.interfaces.cli.corpus import CorpusChoice, corpus_options, pace_options
 from rafsight.interfaces.cli.ending import ending_in_order
+from rafsight.interfaces.cli.fleet_options import FleetChoice, fleet_options, known_fleet_options
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import Function, registry_options, with_ui
 from rafsight.interfaces.cli.output import open_output, write_text
 from rafsight.interfaces.cli.ui import Ui
 
 if TYPE_CHECKING:
-    from rafsight import Cluster, FleetIndex, Options
+    from rafsight import FleetIndex, Options
     from rafsight.reports.indexing import UpdateResult
 
 _INDEX_OPTION: Final = click.option(
@@ -45,11 +44,6 @@ def _index_command(name: str, short_help: str) -> Callable[[Function], click.Com
     return decorate
 
 
-def _fetching_options(function: Function) -> Function:
-    """Add what names images, and how they are reached."""
-    return corpus_options(pace_options(cluster_options(registry_options(function))))
-
-
 @click.group("index", short_help="Keep the file tables of many images, and ask them.")
 def index() -> None:
     """Keep the file tables of many images in one place, and ask them without a registry.
@@ -59,53 +53,32 @@ def index() -> None:
 
 
 @_index_command("build", "Take the file tables of images.")
-@_fetching_options
-@click.option("--all-platforms", is_flag=True, help="Take every image of an index, not one.")
-def build_command(
-    *,
-    corpus: CorpusChoice,
-    url: str,
-    jobs: int,
-    rate: float | None,
-    all_platforms: bool,
-    cluster: "Cluster | None",
-    options: "Options",
-    ui: Ui,
-) -> int:
+@fleet_options
+@registry_options
+def build_command(*, fleet: FleetChoice, url: str, options: "Options", ui: Ui) -> int:
     """Take the file tables of all images that are named, where there is no index yet.
 
     The exit status is 3 if some of them could not be looked at: they are listed, and tried again by `update`.
     """
-    made = rafsight.FleetIndex(url, options=options, listener=ui.listener, cluster=cluster)
-    corpus.name_to(made, options)
+    index, images = _index(url, ui), fleet.hunts(options, ui)
     with ending_in_order():
-        result = made.build(jobs=jobs, rate=rate, all_platforms=all_platforms)
+        result = index.build(images)
     return _show_update(result, ui)
 
 
 @_index_command("update", "Bring an index up to date.")
-@_fetching_options
+@known_fleet_options
+@registry_options
 @click.option("--verify", is_flag=True, help="Look into every table, and take again what is damaged.")
-def update_command(
-    *,
-    corpus: CorpusChoice,
-    url: str,
-    jobs: int,
-    rate: float | None,
-    verify: bool,
-    cluster: "Cluster | None",
-    options: "Options",
-    ui: Ui,
-) -> int:
+def update_command(*, fleet: FleetChoice, url: str, verify: bool, options: "Options", ui: Ui) -> int:
     """Bring an index up to date: with the images that are named, else with all that it was built of.
 
     Images that are named are added to those that it looks at from now on. Only new and changed images are fetched;
     those that are gone are marked, and forgotten by `compact` after a month.
     """
-    found = rafsight.FleetIndex(url, options=options, listener=ui.listener, cluster=cluster)
-    corpus.name_to(found, options)
+    index, images = _index(url, ui), fleet.hunts(options, ui)
     with ending_in_order():
-        result = found.update(jobs=jobs, rate=rate, verify=verify)
+        result = index.update(images, verify=verify)
     return _show_update(result, ui)
 
 

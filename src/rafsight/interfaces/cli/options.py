@@ -7,12 +7,13 @@ This module alone decides what they are called. A command that takes a REF is de
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from rafsight.base.durations import UNITS, parse_duration
 from rafsight.base.units import parse_size
 from rafsight.interfaces.cli.lazy import SectionOption
 from rafsight.interfaces.cli.settings import Settings
@@ -21,6 +22,61 @@ Function = Callable[..., Any]
 
 EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 EXISTING_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+_FORMATS_ELSEWHERE: Final = ("json", "table", "sarif", "text", "cyclonedx-json", "spdx-json", "syft-json")
+"""What Syft, Grype and kubectl take behind `-o`."""
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 1MiB, 0x100000, 1048576."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        if isinstance(value, int):
+            return value
+        try:
+            size: int | None = int(value, 0)
+        except ValueError:
+            size = parse_size(value)
+        if size is None or size < 0:
+            self.fail(f"{value!r} is no number of bytes, such as 1MiB or 0x100000.", param, ctx)
+        return size
+
+
+class Span(click.ParamType[float]):
+    """A span of time: 90, 90s, 1.5m, 7d."""
+
+    name = "span"
+
+    def __init__(self, unit: str, *, least: float = 0, most: float) -> None:
+        """Take the unit of a bare number and of the value, and bounds in it.
+
+        Args:
+            unit: `s`, `m`, `h`, `d` or `w`.
+            least: the shortest.
+            most: the longest.
+        """
+        self._unit, self._least, self._most = unit, least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        seconds = parse_duration(value if value[-1:].isalpha() else f"{value}{self._unit}")
+        if seconds is None:
+            self.fail(f"{value!r} is no span of time, such as 90s, 5m, 12h or 7d.", param, ctx)
+        span = seconds / UNITS[self._unit]
+        if not self._least <= span <= self._most:
+            self.fail(
+                f"{value!r} is not between {self._least:g}{self._unit} and {self._most:g}{self._unit}.", param, ctx
+            )
+        return span
+
+
+TIMEOUT: Final = Span("s", least=0.1, most=86_400)
 
 
 def _global_option(*names: str, field: str, **more: Any) -> Callable[[Function], Function]:
@@ -69,9 +125,9 @@ _REGISTRY_OPTIONS: Final = (
     _registry_option("--offline", is_flag=True, help="Refuse whatever would need the network."),
     _registry_option(
         "--timeout",
-        type=click.FloatRange(min=0.1, max=86_400),
-        metavar="SECONDS",
-        help="Without an answer before a request is tried again.  [default: 30]",
+        type=TIMEOUT,
+        metavar="TIME",
+        help="Without an answer before a request is tried again, such as 10s or 2m.  [default: 30s]",
     ),
 )
 
@@ -89,24 +145,6 @@ _CACHE_OPTIONS: Final = (
         help=f"Share results with other machines in a database, postgresql://HOST/NAME.  [default: ${SHARED_CACHE}]",
     ),
 )
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes: 1MiB, 0x100000, 1048576."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it."""
-        if isinstance(value, int):
-            return value
-        try:
-            size: int | None = int(value, 0)
-        except ValueError:
-            size = parse_size(value)
-        if size is None or size < 0:
-            self.fail(f"{value!r} is no number of bytes, such as 1MiB or 0x100000.", param, ctx)
-        return size
 
 
 def global_options(function: Function) -> Function:
@@ -185,6 +223,22 @@ def cache_options(function: Function) -> Function:
         return function(*args, options=options, **kwargs)
 
     return _decorated(run, _CACHE_OPTIONS)
+
+
+def check_file_name(name: str, formats: Sequence[str], chosen: str | None) -> None:
+    """Refuse a file that is called as another format than the chosen one: elsewhere `-o json` is a format.
+
+    Args:
+        name: as it was typed.
+        formats: of the command.
+        chosen: by --format.
+    Raises: click.UsageError.
+    """
+    if name != chosen and (name in formats or name in _FORMATS_ELSEWHERE):
+        message = (
+            f"-o {name} names a file: for a format write -f {'|'.join(formats)}, for a file of that name ./{name}."
+        )
+        raise click.UsageError(message, click.get_current_context(silent=True))
 
 
 def _read_password(username: str | None, password_stdin: bool) -> str:

@@ -244,11 +244,13 @@ def _server(presenter: "Presenter", *, only_addresses: bool) -> "uvicorn.Server"
 
 def _told(presenter: "Presenter") -> str:
     """Say in one line what it did."""
+    from rafsight.reports.verdict import counted
+
     numbers = presenter.statistics
     parts = [
-        f"{numbers.requests:,} requests answered",
-        f"{numbers.images_made:,} images made of {format_size(numbers.original_size)}",
-        f"{format_size(numbers.bytes_fetched)} fetched in {numbers.registry_requests:,} requests",
+        f"{counted(numbers.requests, 'request', 'requests')} answered",
+        f"{counted(numbers.images_made, 'image', 'images')} made of {format_size(numbers.original_size)}",
+        f"{format_size(numbers.bytes_fetched)} fetched in {counted(numbers.registry_requests, 'request', 'requests')}",
         f"{format_size(numbers.bytes_served)} served",
     ]
     if numbers.failed:

@@ -12,6 +12,7 @@ from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import EXISTING_FILE, with_ui
 from rafsight.interfaces.cli.output import write_text
 from rafsight.interfaces.cli.ui import Ui
+from rafsight.reports.verdict import counted
 
 FAILED: int = 1
 """Exit status of a test that fails."""
@@ -72,5 +73,6 @@ def test_command(file: Path | None, *, ui: Ui) -> int:
         what = "is not found" if outcome.is_secret else "is found, and should not be"
         write_text(f"{outcome.rule_id}: example {outcome.number} {what}{others}\n")
     rule_count = len({outcome.rule_id for outcome in outcomes})
-    write_text(f"{len(outcomes)} examples of {rule_count} rules, {len(failed)} failed\n")
+    examples, rules_tried = counted(len(outcomes), "example", "examples"), counted(rule_count, "rule", "rules")
+    write_text(f"{examples} of {rules_tried}, {len(failed)} failed\n")
     return FAILED if failed else ExitStatus.OK

@@ -8,10 +8,10 @@ import click
 
 import rafsight
 from rafsight.base.errors import ExitStatus
+from rafsight.interfaces.cli.ignored_options import check_bill
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import cache_options, registry_options, with_ui
 from rafsight.interfaces.cli.scan import creation_date
-from rafsight.interfaces.cli.scan_bill import check_bill
 from rafsight.interfaces.cli.scan_output import open_outputs, parse_outputs, write_reports
 from rafsight.interfaces.cli.ui import Ui
 from rafsight.reports.formats import FORMATS
@@ -76,7 +76,7 @@ def sbom(
     destinations = parse_outputs(outputs, output_format, formats=_BILLS)
     with open_outputs(destinations) as places:
         report = rafsight.scan_reference(
-            reference, database=None, declared=declared, options=options, listener=ui.listener
+            reference, database=None, declared=declared, licenses=True, options=options, listener=ui.listener
         )
         report = replace(report, scanners=())  # no vulnerabilities are missing: nobody asked for them
         ui.begin_output()

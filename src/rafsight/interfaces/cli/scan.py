@@ -12,14 +12,20 @@ import click
 
 import rafsight
 from rafsight.base.errors import CallerError, ExitStatus
+from rafsight.interfaces.cli.ignored_options import check_bill, check_scanners
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import EXISTING_FILE, Size, cache_options, registry_options, with_ui
-from rafsight.interfaces.cli.scan_bill import check_bill
 from rafsight.interfaces.cli.scan_engine import EngineChoice, check_choice, engine_options, scan_by_engine, write_raw
 from rafsight.interfaces.cli.scan_judging import Judging
 from rafsight.interfaces.cli.scan_many import ManyChoice, many_options, scan_many
 from rafsight.interfaces.cli.scan_output import open_outputs, output_options, parse_outputs, write_reports
-from rafsight.interfaces.cli.scan_policy import PolicyChoice, check_before, explain_status, policy_options
+from rafsight.interfaces.cli.scan_policy import (
+    PolicyChoice,
+    asks_for_licenses,
+    check_before,
+    explain_status,
+    policy_options,
+)
 from rafsight.interfaces.cli.scan_suppression import Suppression, read_rules, suppression_options
 from rafsight.interfaces.cli.terminal import Terminal
 from rafsight.interfaces.cli.ui import Ui
@@ -164,10 +170,13 @@ def scan(
             target = destinations[0].path
             return write_raw(reference, engine, target, allow_incomplete=allow_incomplete, options=options, ui=ui)
     looked_for = tuple(dict.fromkeys(part.strip() for part in scanners.split(",") if part.strip()))
+    if engine is None:
+        check_scanners(looked_for, click.get_current_context())
     look: dict[str, Any] = {
         "database": database or ui.default_database,
         "scanners": looked_for,
         "declared": declared,
+        "licenses": asks_for_licenses(policy) or any(formats.format_named(one.format).is_bill for one in destinations),
         "config": config,
         "secret_budget": secret_budget,
     }

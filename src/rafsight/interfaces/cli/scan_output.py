@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rafsight.interfaces.cli.options import Function
+from rafsight.interfaces.cli.options import Function, check_file_name
 from rafsight.interfaces.cli.output import Sink, is_standard_output, open_output
 from rafsight.interfaces.cli.terminal import A_FILE, Terminal, standard_output
 from rafsight.reports.formats import NAMES, render
@@ -78,12 +78,15 @@ def parse_outputs(
         output_format: of the report without a format of its own; it goes to standard output if no file is named for it.
             None: the first of `formats`, and no such report where others are wanted only.
         formats: those that there are.
-    Raises: click.UsageError: two reports want the same place, or one a format that there is not.
+    Raises: click.UsageError: two reports want the same place, one wants a format that there is not, or a file is called
+            as another format.
     """
     plain = [value for value in values if not _WORD.match(value)]
     if len(plain) > 1:
         message = f"--output FILE may be given once ({plain[0]}, {plain[1]}); more need --output FORMAT=FILE."
         raise click.UsageError(message)
+    for value in plain:
+        check_file_name(value, formats, output_format)
     wanted = []
     if output_format or plain or not values:
         wanted.append(Destination(format=output_format or formats[0], path=_path_of(plain[0]) if plain else None))

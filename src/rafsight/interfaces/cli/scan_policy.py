@@ -118,6 +118,11 @@ def check_before(choice: PolicyChoice, *, scanners: Sequence[str], database: Pat
         _check_age(age, choice.max_age, str(database))
 
 
+def asks_for_licenses(choice: PolicyChoice) -> bool:
+    """Tell whether licences have to be read for an answer."""
+    return any(clause.function == "license" for policy in choice.policies for clause in policy.clauses)
+
+
 def check_after(choice: PolicyChoice, report: ScanReport) -> None:
     """Refuse the report of a foreign engine whose advisories are too old.
 

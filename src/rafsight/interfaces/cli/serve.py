@@ -1,18 +1,14 @@
 """`rafsight serve`: scanning as a service."""
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from rafsight.interfaces.cli.lazy import SectionedCommand
 from rafsight.interfaces.cli.options import with_ui
-from rafsight.interfaces.cli.present import ServerMissing
-from rafsight.interfaces.cli.service_options import read_settings, service_options
+from rafsight.interfaces.cli.service_options import need_server, read_settings, service_options
 from rafsight.interfaces.cli.ui import Ui
-
-_NEEDED: Final = ("starlette", "uvicorn", "jinja2")
 
 
 @click.command("serve", cls=SectionedCommand, short_help="Scan as a service: for Harbor, on push, by an API.")
@@ -34,7 +30,7 @@ _NEEDED: Final = ("starlette", "uvicorn", "jinja2")
     metavar="FILE",
     help="The advisory database.  [default: db/advisories.sqlite in the cache]",
 )
-@click.option("--dask", metavar="ADDRESS", help="Send scans to this Dask scheduler: tcp://HOST:PORT.")
+@click.option("--dask", metavar="URL", help="Send scans to this Dask scheduler: tcp://HOST:PORT.")
 @click.option("--queue-limit", type=click.IntRange(min=1), metavar="N", help="Scans that may wait.  [default: 10000]")
 @click.option(
     "--keep-days", type=click.IntRange(min=1, max=36_500), metavar="DAYS", help="Keep reports.  [default: 90]"
@@ -57,9 +53,7 @@ def serve(
     goes before the file. Whoever listens elsewhere than on this machine needs a token first: `rafsight token create`.
     docs/service.md has the rest.
     """
-    for name in _NEEDED:
-        if find_spec(name) is None:
-            raise ServerMissing(name=name)
+    need_server()
     from rafsight.interfaces.service.web.running import run_service
 
     said |= {

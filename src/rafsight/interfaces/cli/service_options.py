@@ -5,17 +5,20 @@ This module alone decides where the store lies if nobody says otherwise: not in 
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from rafsight.interfaces.cli.options import EXISTING_FILE, Function
+from rafsight.interfaces.cli.present import ServerMissing
 
 if TYPE_CHECKING:
     from rafsight.interfaces.service.web.settings import ServiceSettings
     from rafsight.interfaces.service.web.settings_forms import SettingsForm
 
+_NEEDED: Final = ("starlette", "anyio", "uvicorn", "jinja2")
 _STORE_OPTION: Final = click.option(
     "--store",
     metavar="URL",
@@ -28,6 +31,16 @@ _CONFIG_OPTION: Final = click.option("--config", type=EXISTING_FILE, metavar="FI
 def service_options(function: Function) -> Function:
     """Add `--store` and `--config`."""
     return _STORE_OPTION(_CONFIG_OPTION(function))
+
+
+def need_server() -> None:
+    """See that the packages of the service are here: its settings and its store are its own.
+
+    Raises: ServerMissing.
+    """
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            raise ServerMissing(name=name)
 
 
 def read_settings(
@@ -52,8 +65,9 @@ def read_settings(
 def store_named(config: Path | None, store: str | None) -> str:
     """Return the store that is meant.
 
-    Raises: MalformedSettings, NoSecret.
+    Raises: MalformedSettings, NoSecret, ServerMissing.
     """
+    need_server()
     from rafsight.interfaces.service.web.settings_file import SettingsMaker
 
     named = store or _form(config).store

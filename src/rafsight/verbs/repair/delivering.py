@@ -71,6 +71,19 @@ def is_at_home(original: Original, destination: Destination) -> bool:
     return _folder(original.backend.place) == _folder(destination.target.place)
 
 
+def old_blobs_to_move(original: Original, destination: Destination) -> tuple[int, int]:
+    """Return how many old blobs have to be sent, and their [bytes], if the target has none of them.
+
+    Nothing moves inside of one registry, or on this machine. The other images of an index are not counted.
+    """
+    here, there = (place.partition("/")[0] for place in (original.source.repository, destination.repository))
+    if here == there:
+        return 0, 0
+    known = {f"sha256:{blob.data_id}": blob.compressed_size for blob in original.tables.blobs}
+    objects = dict(_shared(original.found.manifest.layers[:-1]))
+    return len(objects), sum(size if size >= 0 else known.get(digest, 0) for digest, size in objects.items())
+
+
 def _folder(place: str) -> Path:
     """Return the one path of a layout; of places of other kinds something else."""
     return Path(place.removeprefix("oci:")).resolve()

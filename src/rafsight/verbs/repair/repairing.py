@@ -17,7 +17,7 @@ from rafsight.base.events import Listener, silent
 from rafsight.reports.repair import Repaired
 from rafsight.verbs.repair.building import build_image
 from rafsight.verbs.repair.checking import check_built
-from rafsight.verbs.repair.delivering import deliver, is_at_home
+from rafsight.verbs.repair.delivering import deliver, is_at_home, old_blobs_to_move
 from rafsight.verbs.repair.opening import Original, open_original
 from rafsight.verbs.repair.planning import plan_changes
 from rafsight.verbs.repair.telling import Telling
@@ -65,7 +65,7 @@ def repair_image(
     """
     options, began, sent = options or Options(), time.monotonic(), Meter()
     with open_original(reference, options) as original, closing(Spool()) as blob:
-        _require_new_tag(original, target, target_options or options)
+        moving = _look_at_target(original, target, target_options or options)
         planned = plan_changes(original.image, wishes)
         telling = Telling(original=original, planned=planned)
         built = build_image(original, planned.changes, telling.comment, blob, listener)
@@ -74,21 +74,23 @@ def repair_image(
         if not dry_run:
             with open_target(target, target_options or options, sent) as destination:
                 delivered = deliver(original, built, destination, connections=options.connections, listener=listener)
-        done = telling.result(target, built, delivered)
+        done = telling.result(target, built, delivered, moving)
         pushed = done.bytes_sent if dry_run else sent.cost.bytes_sent
         return replace(done, bytes_sent=pushed, elapsed=time.monotonic() - began)
 
 
-def _require_new_tag(original: Original, target: str, options: Options) -> None:
+def _look_at_target(original: Original, target: str, options: Options) -> tuple[int, int]:
     """Refuse a target that cannot be, before any work is done for it.
 
+    Returns: how many old blobs have to be brought there, and their [bytes].
     Raises: SameTag; what `open_target` raises.
     """
     if not target:
-        return
+        return 0, 0
     with open_target(target, options, Meter()) as destination:
         if is_at_home(original, destination) and _names_original(original, destination):
             raise SameTag(reference=target)
+        return old_blobs_to_move(original, destination)
 
 
 def _names_original(original: Original, destination: Destination) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from rafsight.base.text import escape
+from rafsight.base.units import format_size
 from rafsight.formats.rafs import shared_layout as shared
 from rafsight.formats.tar import MemberKind
 from rafsight.image.changes import Changes, Put
@@ -49,15 +50,18 @@ class Telling:
             done = [f"{counts[change]} {change}" for change in (REPLACED, ADDED, REMOVED) if counts[change]]
         return "Nydus Repair: " + ", ".join(done)
 
-    def result(self, target: str, built: Built, delivered: Delivered | None) -> Repaired:
+    def result(self, target: str, built: Built, delivered: Delivered | None, moving: tuple[int, int]) -> Repaired:
         """Tell all; what was sent is estimated, and no time is measured.
 
         Args:
             target: as the user typed it.
             built: the new objects.
             delivered: what became of them; None: nothing was pushed.
+            moving: old blobs that have to be brought to the target, and their [bytes].
         """
+        ahead = moving[1] if delivered is None else 0
         old, estimate = self.original.found.manifest, built.blob_size + built.layer.size + len(built.config)
+        estimate += len(self.original.document.content) if self.original.is_in_index else 0
         named = "" if self.original.is_in_index else built.manifest_digest
         return Repaired(
             source=self.original.image.identity.reference,
@@ -78,10 +82,10 @@ class Telling:
             files=self.files,
             packages=tuple(self._packages()),
             remaining=self.planned.wishes.remaining,
-            notes=tuple(self._notes(built)),
+            notes=(*self._notes(built), *(self._moving_notes(*moving) if delivered is None else ())),
             old_objects=delivered.fates if delivered else (),
-            bytes_fetched=self.original.backend.meter.cost.bytes_fetched,
-            bytes_sent=estimate + len(built.manifest),
+            bytes_fetched=self.original.backend.meter.cost.bytes_fetched + ahead,
+            bytes_sent=estimate + len(built.manifest) + ahead,
             elapsed=0.0,
         )
 
@@ -104,6 +108,12 @@ class Telling:
             yield _ENCRYPTED
         if self.original.is_in_index:
             yield f"{_OTHERS}: {_PLAIN_FORM}" if self.original.has_plain_form else _OTHERS
+
+    def _moving_notes(self, count: int, size: int) -> Iterator[str]:
+        if count:
+            more = "; the other images of the index come on top" if self.original.is_in_index else ""
+            blobs = "blob" if count == 1 else "blobs"
+            yield f"{count} old {blobs} cannot be taken over there: up to {format_size(size)} down and up{more}"
 
 
 def describe_changes(tree: ImageTree, changes: Changes) -> Iterator[RepairedFile]:

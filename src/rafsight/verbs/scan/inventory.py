@@ -43,7 +43,9 @@ def take_inventory(image: Image, listener: Listener = silent) -> Inventory:
     return survey_image(image, NoResults(), listener).inventory
 
 
-def survey_image(image: Image, store: ResultStore, listener: Listener = silent, *, declared: bool = False) -> Survey:
+def survey_image(
+    image: Image, store: ResultStore, listener: Listener = silent, *, declared: bool = False, licenses: bool = False
+) -> Survey:
     """Find the installed packages of an image, and remember what each file says.
 
     Args:
@@ -51,11 +53,12 @@ def survey_image(image: Image, store: ResultStore, listener: Listener = silent, 
         store: where answers of earlier scans are, and where new ones go.
         listener: told about long work.
         declared: read lock files, too.
+        licenses: read files that only say licences, too.
     Cost: one plan of reads for each wave of the analysis, of the files that were in no earlier image. What cannot be
         had or read becomes a gap.
     """
     tree = image.tree
-    analysis = Analysis(merged_roots=_merged_roots(image), declared=declared)
+    analysis = Analysis(merged_roots=_merged_roots(image), declared=declared, licenses=licenses)
     keys: dict[int, bytes] = {}  # many names may share one inode with many chunks
 
     def content_key(row: int) -> bytes:

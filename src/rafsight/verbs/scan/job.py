@@ -5,11 +5,11 @@ needed. This module alone decides when that is.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rafsight.access.finding import FoundImage
 from rafsight.access.results.contract import ResultStore
-from rafsight.analysis.inventory import Inventory
+from rafsight.analysis.inventory import Component, Ecosystem, Inventory
 from rafsight.base.events import Listener
 from rafsight.matching.store import AdvisoryDatabase
 from rafsight.reports.document import ScanReport
@@ -28,6 +28,13 @@ from rafsight.verbs.scan.terms import VULNERABILITIES, ScanTerms
 if TYPE_CHECKING:
     from rafsight.access.session import Image
     from rafsight.verbs.scan.looking import Looked, Looking
+
+
+_LICENSED: Final = {
+    PackageQuestion.INSTALLED: PackageQuestion.LICENSED,
+    PackageQuestion.DECLARED: PackageQuestion.DECLARED_LICENSED,
+}
+"""Questions for packages, and the same ones for their licences, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,7 @@ class Job:
 
     def _packages(self) -> KnownImage:
         """Find the packages alone; an image that was scanned before is not opened."""
-        return recall_image(self.found, self.store, self._question) or self._survey(self._open())
+        return self._recall() or self._survey(self._open())
 
     def _everything(self) -> tuple[KnownImage, "Looked"]:
         """Find all that is asked for; an image that was scanned before, with the same rules today, is not opened."""
@@ -70,7 +77,7 @@ class Job:
         from rafsight.verbs.scan.looking import Looking
 
         looking = Looking(self.terms)
-        known = recall_image(self.found, self.store, self._question)
+        known = self._recall()
         looked = recall_looked(self.found, looking, self.store)
         if known is not None and looked is not None:
             return known, looked
@@ -82,8 +89,22 @@ class Job:
                 keep_looked(self.found, looking, looked, self.store)
         return known, looked
 
+    def _recall(self) -> KnownImage | None:
+        """Return what an earlier scan found; one without licences will do where there are none to be read."""
+        known = recall_image(self.found, self.store, self._question)
+        if known is None and self.terms.licenses:
+            without = recall_image(self.found, self.store, self._plain_question)
+            if without is not None and not any(map(_lacks_licenses, without.packages.inventory.components)):
+                return without
+        return known
+
     @property
     def _question(self) -> PackageQuestion:
+        plain = self._plain_question
+        return _LICENSED.get(plain, plain) if self.terms.licenses else plain
+
+    @property
+    def _plain_question(self) -> PackageQuestion:
         if not self.terms.wants(VULNERABILITIES):
             return PackageQuestion.NONE
         return PackageQuestion.DECLARED if self.terms.declared else PackageQuestion.INSTALLED
@@ -95,7 +116,8 @@ class Job:
 
         patterns = tuple(looking.wants()) if looking is not None else ()
         if self._question is not PackageQuestion.NONE:
-            patterns += Analysis(declared=self.terms.declared).wanted_patterns()
+            analysis = Analysis(declared=self.terms.declared, licenses=self.terms.licenses)
+            patterns += analysis.wanted_patterns()
         keep = keep_wanted(patterns)
         return self.found.open(looking.keep(keep) if looking is not None else keep)
 
@@ -108,10 +130,17 @@ class Job:
         if hunted is not None:
             inventory = hunted.inventory
         elif self._question is not PackageQuestion.NONE:
-            survey = survey_image(image, self.store, self.listener, declared=self.terms.declared)
+            survey = survey_image(
+                image, self.store, self.listener, declared=self.terms.declared, licenses=self.terms.licenses
+            )
             inventory, is_lasting = survey.inventory, survey.is_lasting
         packages = KnownPackages(inventory=inventory, unread=tuple(unread_gaps(image)))
         known = KnownImage(facts=describe_image(image), packages=packages)
         if is_lasting:
             keep_image(self.found, known, self.store, self._question)
         return known
+
+
+def _lacks_licenses(component: Component) -> bool:
+    """Tell whether there may be a file that says a package's licences: those of Debian's packages alone have one."""
+    return component.ecosystem is Ecosystem.DEB and not component.licenses

@@ -47,6 +47,8 @@ class PackageQuestion(Enum):
     INSTALLED = b"packages"
     DECLARED = b"declared packages"
     """Those of lock files, too."""
+    LICENSED = b"packages and licences"
+    DECLARED_LICENSED = b"declared packages and licences"
     NONE = b"no packages"
     """The scan was about other things."""
 

@@ -50,6 +50,7 @@ def scan_reference(
     database: Path | None,
     scanners: Sequence[str] = (VULNERABILITIES,),
     declared: bool = False,
+    licenses: bool = False,
     config: Path | SettingsFile | None = None,
     secret_budget: int = SECRET_BUDGET,
     options: Options | None = None,
@@ -62,6 +63,7 @@ def scan_reference(
         database: the advisory database; None: packages are listed, and nothing is looked up.
         scanners: what is looked for: `vuln`, `secret`, `misconfig`.
         declared: read lock files, too: what a build was meant to have, not what is installed.
+        licenses: read what only says licences, too: the copyright files of Debian's packages.
         config: rules and checks of one's own, in a file or read already; None looks for `rafsight.yaml` in the working
             directory.
         secret_budget: [bytes] that the search for secrets fetches at most.
@@ -76,6 +78,7 @@ def scan_reference(
     terms = ScanTerms(
         scanners=tuple(scanners),
         declared=declared,
+        licenses=licenses,
         config=config,
         secret_budget=secret_budget,
         cache_dir=options.cache_dir,

@@ -33,6 +33,8 @@ class ScanTerms:
     """What is looked for, of SCANNERS."""
     declared: bool = False
     """Read lock files, too: what a build was meant to have, not what is installed."""
+    licenses: bool = False
+    """Read what only says licences, too: the copyright files of Debian's packages."""
     config: Path | SettingsFile | None = None
     """A configuration file, or one that was read already; None looks for `rafsight.yaml` in the working directory."""
     secret_budget: int = SECRET_BUDGET

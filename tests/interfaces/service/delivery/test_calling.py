@@ -5,6 +5,7 @@ import time
 
 import pytest
 from tests.access.registry.certificates import make_certificates
+from tests.closed_port import closed_port
 from tests.interfaces.service.delivery.receivers import answering, dripping, flooding, hanging_up, receiving, silent
 
 from rafsight.interfaces.service.delivery.calling import Answer, Caller, connect_to
@@ -125,9 +126,7 @@ class TestWhereItGoes:
         assert tried == found[:4]
 
     def test_nobody_is_there(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        with pytest.raises(TargetUnreachable, match="connection refused") as caught:
+        with closed_port() as port, pytest.raises(TargetUnreachable, match="connection refused") as caught:
             post(f"http://127.0.0.1:{port}/secret")
         assert "secret" not in str(caught.value)
 
@@ -149,7 +148,7 @@ class TestTime:
         began = time.monotonic()
         with receiving(answer) as receiver, pytest.raises((TargetUnreachable, TargetRefuses)) as caught:
             post(receiver.url, time_limit=0.3)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert not isinstance(caught.value, TargetUnreachable) or "no answer within 0.3 s" in str(caught.value)
 
     @pytest.mark.parametrize(
@@ -172,14 +171,14 @@ class TestTime:
         with receiving(flooding(head, bytes(65536))) as receiver:
             began = time.monotonic()
             assert post(receiver.url).status == 200
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
 
     def test_a_handshake_that_does_not_go_on(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             began = time.monotonic()
             with pytest.raises(TargetUnreachable, match="no answer within"):
                 post(f"https://127.0.0.1:{server.getsockname()[1]}/", time_limit=0.3)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
 
 
 class TestStrangeAnswers:

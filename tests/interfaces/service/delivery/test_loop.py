@@ -31,7 +31,7 @@ from rafsight.testing.registry import serve_writable
 
 SECRET = "0123456789abcdef"
 V6, _ = planted_manifest("v6")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """[s] that a test waits at most."""
 
 
@@ -58,7 +58,7 @@ def store(tmp_path, clock):
 
 
 def options(registry, plain_http):
-    return rafsight.Options(plain_http=plain_http, timeout=5.0)
+    return rafsight.Options(plain_http=plain_http, timeout=60.0)
 
 
 def loop_for(store, url="", *, report_format="", said=None, **more):

@@ -165,11 +165,11 @@ class TestAddresses:
         ended = threading.Event()
 
         def resolve(host, port):
-            ended.wait(20)
+            ended.wait(60)
             return ["93.184.216.34"]
 
         began = time.monotonic()
         with pytest.raises(TargetUnreachable, match="does not answer in time"):
             rules_for(HOOK).addresses(HOOK, resolve=resolve, patience=0.05)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         ended.set()

@@ -3,12 +3,12 @@
 import json
 import re
 import runpy
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.closed_port import closed_port
 from tests.interfaces.service.delivery.receivers import answering, dripping, hanging_up, receiving, silent
 
 from rafsight.interfaces.service.delivery.calling import Caller
@@ -134,9 +134,8 @@ class TestAnswers:
         assert outcome.verdict is Verdict.AGAIN or outcome.code == "target-refuses"
 
     def test_nobody_there(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        outcome = send(f"http://127.0.0.1:{port}/token")
+        with closed_port() as port:
+            outcome = send(f"http://127.0.0.1:{port}/token")
         assert (outcome.verdict, outcome.code) == (Verdict.AGAIN, "target-unreachable")
         assert "token" not in outcome.message + outcome.remedy
 
@@ -240,7 +239,7 @@ class TestReceivers:
                 deliveries.append(deliver_now(url, json.dumps(failed).encode()))
             finally:
                 child.terminate()
-                out, err = child.communicate(timeout=10)
+                out, err = child.communicate(timeout=60)
         assert [one.verdict for one in deliveries] == [Verdict.DONE, Verdict.DONE, Verdict.AGAIN, Verdict.DONE]
         assert out.splitlines() == [
             r"'registry.example/app@sha256:1\u202e': 1 critical, 2 high, 3 new, 0 gone, not everything was looked at",

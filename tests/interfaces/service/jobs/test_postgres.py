@@ -56,7 +56,7 @@ def test_many_threads_share_few_connections(store, url):
     gate = threading.Barrier(24)
 
     def write(number):
-        gate.wait(10)
+        gate.wait(60)
         return accept(store, number % 6)
 
     with ThreadPoolExecutor(24) as threads:
@@ -70,7 +70,7 @@ def test_replicas_that_start_together_make_the_tables_once(url):
     gate = threading.Barrier(6)
 
     def start(_):
-        gate.wait(10)
+        gate.wait(60)
         return open_store(url)
 
     with ThreadPoolExecutor(6) as threads:

@@ -95,7 +95,7 @@ def serving(folder, store, **settings):
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

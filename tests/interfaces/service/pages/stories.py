@@ -90,7 +90,13 @@ def fill(folder):
     """Make the store that most tests look at."""
     stories = Stories(folder, NOW - 20 * 24 * HOUR)
     everything = ("vuln", "secret", "misconfig")
-    less = without(PLAIN, "CVE-2024-2961", "CVE-2018-18074")
+    less = replace(
+        without(PLAIN, "CVE-2024-2961", "CVE-2018-18074"),
+        secrets=PLAIN.secrets[1:],
+        inventory=replace(
+            PLAIN.inventory, components=(*PLAIN.inventory.components[3:], samples.node("left-pad", "1.3.0"))
+        ),
+    )
     stories.scan("team/shop/frontend", less, tag="v6", scanners=everything)
     stories.clock.now += 9 * 24 * HOUR
     frontend = stories.scan(
@@ -100,6 +106,7 @@ def fill(folder):
     stories.scan("team/base/debian-slim", samples.CLEAN, tag="12", source="api")
     stories.scan("library/quiet", samples.CLEAN_WITH_GAPS, tag="latest", registry=OTHER)
     stories.scan("tools/unnamed", without(samples.PLANTED, "CVE-2024-5535"), source="api")
+    stories.scan("team/hostile", samples.CLEAN, tag="edge", scanners=everything)
     hostile = stories.scan("team/hostile", HOSTILE, tag="edge", scanners=everything)
     for number in range(4):
         stories.scan(f"team/batch-job-{number}", without(samples.PLANTED, "CVE-2019-10744"), tag="stable")

@@ -2,12 +2,13 @@
 
 import itertools
 import re
+from dataclasses import replace
 from importlib.resources import files
 from urllib.parse import quote
 
 import pytest
 from tests.interfaces.service.pages.serving import Reader
-from tests.interfaces.service.pages.stories import OTHER, REGISTRY, digest, new_finding, without
+from tests.interfaces.service.pages.stories import OTHER, PLAIN, REGISTRY, digest, new_finding, without
 from tests.reports import samples
 
 from rafsight.interfaces.service.pages.visits import HEADERS
@@ -21,6 +22,7 @@ PAGES = {
     "report": "/reports/{frontend}",
     "a hostile report": "/reports/{hostile}",
     "changes": "/changes?report={frontend}",
+    "hostile changes": "/changes?report={hostile}",
     "news": "/news",
     "scans": "/scans",
     "scans that failed": "/scans?state=failed&search=gone",
@@ -181,7 +183,7 @@ def test_a_report_in_short(looker, filled):
     words = Reader(looker.get(f"/reports/{filled.frontend.id}").text).words
     assert "16 vulnerabilities, 2 secrets and 2 misconfigurations found." in words
     assert "The 12 riskiest of 14 findings" in words
-    assert "2 new, 1 gone, 8 still there" in words
+    assert "3 new, 1 gone, 11 still there; 4 packages changed" in words
     assert "2 vulnerabilities came, 0 went, though the image is the same." in words
     assert "Not looked at 4" in words
     assert "asked again 2026-11-" in words
@@ -190,9 +192,51 @@ def test_a_report_in_short(looker, filled):
 def test_what_changed_and_what_came_with_advisories(looker, filled):
     words = Reader(looker.get(f"/changes?report={filled.frontend.id}").text).words
     new, _, rest = words.partition("Gone 1")
-    assert "New 2" in new
+    assert "New 3" in new
     assert "CVE-2024-2961 known exploited since the advisories of" in new
-    assert "CVE-2019-10744" in rest.partition("Still there 8")[0]
+    gone, _, kept = rest.partition("Still there 11")
+    assert "CVE-2019-10744" in gone
+    assert "Packages 4" in kept
+
+
+def test_secrets_checks_and_packages_that_changed(looker, filled):
+    page = Reader(looker.get(f"/changes?report={filled.frontend.id}").text)
+    assert "Compared: vulnerabilities, secrets, misconfiguration; and the packages themselves." in page.words
+    new, _, rest = page.words.partition("Gone 1")
+    _, _, kept = rest.partition("Still there 11")
+    assert "aws-access-key-id secret" in new
+    assert "aws-access-key-id" not in kept
+    assert "private-key-file secret" in kept
+    assert "RS-CFG-001 misconfiguration" in kept
+    _, _, packages = kept.partition("Packages 4")
+    assert "3 packages came, 1 went, 0 have other versions." in packages
+    assert "left-pad Node.js was 1.3.0 is gone" in packages
+    assert "git deb was not there is 1:2.39.2-1.1" in packages
+
+
+def test_packages_with_other_versions(visit, empty):
+    for components in ([samples.LODASH, samples.EVIL], [replace(samples.LODASH, version="4.17.21"), samples.EVIL]):
+        report = replace(samples.CLEAN, inventory=replace(samples.CLEAN.inventory, components=tuple(components)))
+        head = empty.scan("team/app", report, tag="v1")
+    words = Reader(visit(empty).get(f"/changes?report={head.id}").text).words
+    assert "Packages 1 0 packages came, 0 went, 1 has other versions." in words
+    assert "lodash Node.js was 4.17.11 is 4.17.21" in words
+    same = empty.scan("team/app", report, tag="v1")
+    words = Reader(visit(empty).get(f"/changes?report={same.id}").text).words
+    assert "Packages 0 The packages and their versions are the same." in words
+
+
+def test_what_not_both_looked_for_is_not_compared(visit, empty):
+    everything = ("vuln", "secret", "misconfig")
+    empty.scan("team/app", PLAIN, tag="v1", scanners=("vuln",))
+    head = empty.scan("team/app", PLAIN, tag="v1", scanners=everything)
+    words = Reader(visit(empty).get(f"/changes?report={head.id}").text).words
+    assert "Not compared: secrets, misconfiguration, which not both scans looked for." in words
+    assert "New 0" in words
+    secrets = empty.scan("team/app", replace(PLAIN, secrets=()), tag="v1", scanners=("secret",))
+    words = Reader(visit(empty).get(f"/changes?report={secrets.id}").text).words
+    assert "Compared: secrets; and the packages themselves. Not compared: vulnerabilities, misconfiguration" in words
+    assert "New 0 Nothing is new. Gone 2" in words
 
 
 def test_two_reports_of_ones_choice(visit, empty):
@@ -208,11 +252,14 @@ def test_two_reports_of_ones_choice(visit, empty):
     assert visitor.get(f"/changes?report={first.id}").status_code == 404
 
 
-def test_a_scan_for_secrets_alone_is_not_compared(visit, empty):
+def test_scans_for_different_things_are_not_compared(visit, empty):
     empty.scan("team/app", samples.PLANTED, tag="v1")
     head = empty.scan("team/app", samples.CLEAN, tag="v1", scanners=("secret",))
     words = Reader(visit(empty).get(f"/reports/{head.id}").text).words
-    assert "no earlier report that looked for vulnerabilities" in words
+    assert "no earlier report that looked for the same" in words
+    words = Reader(visit(empty).get(f"/image?registry={REGISTRY}&repository=team/app&tag=v1").text).words
+    assert "nothing to compare" in words
+    assert "first scan" in words
 
 
 def test_a_report_is_shown_as_an_image_only_if_it_is_one_of_its(visit, empty):
@@ -272,6 +319,17 @@ def test_what_cannot_be_is_said(looker, filled, path):
 )
 def test_what_is_not_there(looker, filled, path):
     assert looker.get(path).status_code == 404
+
+
+def test_an_address_that_there_is_not_is_a_page_in_a_browser_and_json_for_programs(looker, filled):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = looker.get("/no/such/page", headers=browser)
+    assert page.status_code == 404
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "there is no such address here" in Reader(page.text).words
+    for answer in (looker.get("/no/such/page"), looker.post("/no/such/page", [], headers=browser)):
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "nothing-there"
 
 
 def test_what_mailers_add_to_addresses_does_no_harm(looker, filled):

@@ -15,7 +15,7 @@ import rafsight
 from rafsight.testing.registry import PLANTED
 
 ADVISORIES = PLANTED.parent / "advisories"
-START = 30.0
+START = 60.0
 """[s] that the service may take to start, on a machine with much else to do."""
 
 
@@ -60,22 +60,21 @@ class RunningService:
             )
         self.url = self._wait(size)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.client = httpx.Client(base_url=self.url, timeout=5.0, headers=headers, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=60.0, headers=headers, trust_env=False)
 
     def _wait(self, size):
         until = time.monotonic() + START
         while time.monotonic() < until and self.process.poll() is None:
-            for line in self.log.read_text()[size:].splitlines():
-                if '"listening"' in line:
-                    said = json.loads(line)
+            for said in self.lines(size):
+                if said["message"] == "listening":
                     return f"http://{said['host']}:{said['port']}"
             time.sleep(0.05)
         raise AssertionError(self.log.read_text()[size:])
 
-    def lines(self):
-        """Return what is in the log; each line is JSON, and the last may be half there."""
-        whole = self.log.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+    def lines(self, start=0):
+        """Return what is in the log from a place on [bytes]; each line is JSON, and the last may be half there."""
+        whole = self.log.read_bytes()[start:].rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
 
     def wait_for(self, condition, seconds=60.0):
         """Ask until something is true, and return it."""

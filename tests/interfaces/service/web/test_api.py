@@ -305,10 +305,10 @@ def test_methods_that_an_address_does_not_take(door):
 def test_a_name_server_that_does_not_answer(door, monkeypatch):
     """The client is answered in time, whatever the system's resolver does."""
     release = threading.Event()
-    door.service.registries._resolve = lambda host, port: release.wait(10) or []
+    door.service.registries._resolve = lambda host, port: release.wait(60) or []
     monkeypatch.setattr("rafsight.interfaces.service.web.accepting._NAME_TIME", 0.2)
     began = time.monotonic()
     answer = door.post("/v1/scans", {"reference": REFERENCE})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "registry-refused")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     release.set()

@@ -146,7 +146,7 @@ def test_a_hunt_that_takes_too_long_is_ended(open_door):
         began = time.monotonic()
         found = lines(door.post("/v1/hunts", {"references": [registry.reference("v6")], **QUESTION}))
     assert found[-1]["code"] == "hunt-too-long"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     assert children() == []
 
 
@@ -156,7 +156,7 @@ def test_a_hunt_that_nobody_reads_ends_all_the_same(open_door):
     async def forget(reference):
         task = await task_of(door.service, HuntWish(references=(reference,), paths=("/usr/**",)))
         kept = await begin_hunt(door.service, task)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 25
         while door.service.threads.hunts.borrowed_tokens:
             assert time.monotonic() < until
             await asyncio.sleep(0.05)

@@ -65,14 +65,16 @@ def check_done(service, ids):
 
 
 def test_again_and_again_while_it_takes_orders_and_scans(tmp_path):
-    dice, ids = random.Random(), []
+    dice, ids = random.Random(9), []
     settings = settings_of(tmp_path, str(tmp_path / "jobs.sqlite"))
     with serve_layout(PLANTED, latency=LATENCY) as registry:
         for turn in range(ROUNDS):
             service = RunningService(tmp_path, settings)
             asking = Asking(service, registry, turn)
             asking.start()
-            time.sleep(dice.uniform(0.02, 1.2))
+            wanted = dice.randrange(1, 7)
+            service.wait_for(lambda asking=asking, wanted=wanted: len(asking.ids) >= wanted)
+            time.sleep(dice.uniform(0.0, 0.5))
             assert service.process.poll() is None
             service.process.send_signal(signal.SIGKILL)
             asking.join()

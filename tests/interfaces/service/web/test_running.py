@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from tests.interfaces.service.web.running_service import (
@@ -44,14 +45,22 @@ def test_what_was_accepted_survives_kill_9_and_is_done_later(tmp_path):
 
 def test_a_signal_ends_it_in_order(tmp_path):
     """What is under way is finished; what waits is still there."""
-    with serve_layout(PLANTED, latency=0.05) as registry:
+    go_on = threading.Event()
+
+    def hold(call):
+        assert go_on.wait(60)
+
+    with serve_layout(PLANTED, gate=hold) as registry:
         service = RunningService(tmp_path, settings_of(tmp_path, workers=1))
         scans = [
             service.scan(registry.reference(tag), platform=f"linux/a{n}") for n, tag in enumerate(("v5", "v6") * 3)
         ]
         service.wait_for(lambda: service.client.get("/v1/status").json()["busy"])
         with socket.create_connection(service.url.removeprefix("http://").split(":")) as idle:
-            assert service.end() == 0
+            service.process.send_signal(signal.SIGTERM)
+            service.wait_for(lambda: "ending" in [line["message"] for line in service.lines()])
+            go_on.set()
+            assert service.process.wait(60) == service.end() == 0
             assert idle.recv(1) == b""
     assert [line["message"] for line in service.lines()][-1] == "ended"
     service = RunningService(tmp_path, settings_of(tmp_path, workers=0))

@@ -182,5 +182,9 @@ def test_results_and_news_are_delivered(tmp_path):
             report = service.client.get(f"/v1/reports/{scan['report']['id']}").json()
             assert report["summary"]["high"] > before["high"]
             assert report["matched"] > scan["report"]["matched"]
-            states = [one["state"] for one in service.client.get("/v1/deliveries").json()["items"]]
-            assert states == ["done", "done"]
+            # that both have arrived is known here before the service has written it down
+            service.wait_for(lambda: states_of(service.client.get("/v1/deliveries").json()) == ["done", "done"])
+
+
+def states_of(listing):
+    return [one["state"] for one in listing["items"]]

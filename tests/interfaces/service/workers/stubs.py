@@ -1,7 +1,7 @@
 """Scans that are none: run in real worker processes, quick, and as badly behaved as a test wants.
 
 `settings.environment` says what happens: LOG is a folder that gets a file for each scan that began, PLAN is JSON from
-the number of an image to one of the words below.
+the number of an image to one of the words below. Who is told to wait does so until there is a file `go` beside LOG.
 """
 
 import json
@@ -39,7 +39,7 @@ def scan(task, settings):
     )
     words = json.loads(settings.environment.get("PLAN", "{}")).get(str(number), ["ok"])
     word = words[min(began, len(words)) - 1]
-    _behave(word, task)
+    _behave(word, task, log.parent / "go")
     return NewReport(
         content=b"report of %d" % number,
         summary=Summary(high=number),
@@ -50,11 +50,14 @@ def scan(task, settings):
     )
 
 
-def _behave(word, task):
+def _behave(word, task, go):
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     elif word == "hang":
         time.sleep(3600)
+    elif word == "wait":
+        while not go.exists():
+            time.sleep(0.005)
     elif word == "pause":
         time.sleep(0.3)
     elif word == "away":

@@ -39,7 +39,7 @@ def shown(folder):
     return [json.loads(path.read_text()) for path in found]
 
 
-def until(condition, limit=20.0):
+def until(condition, limit=60.0):
     """Wait for something that takes a moment."""
     end = time.monotonic() + limit
     while not (found := condition()):

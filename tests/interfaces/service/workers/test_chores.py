@@ -209,6 +209,7 @@ def test_a_scan_that_ends_late_with_the_database_before_is_matched_too(store, tm
     running = Running(store, database, every=0.02)
     with running:
         until(lambda: store.head(late.id).database_digest)
+        until(lambda: any(broken.id in note for note in running.notes))
         time.sleep(0.3)
     assert sum(broken.id in note for note in running.notes) == 1, "what cannot be matched is not tried again and again"
 

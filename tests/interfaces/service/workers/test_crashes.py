@@ -21,8 +21,8 @@ SCRIPT = Path(__file__).with_name("replica.py")
 
 
 @contextmanager
-def replica(url, folder, *, plan=None, orders=(0, 0), workers=2, lease=1000):
-    """A replica; it is told to end, and killed if it does not."""
+def replica(url, folder, *, plan=None, orders=(0, 0), workers=2, lease=60_000):
+    """A replica; it is told to end, and killed if it does not. One that is to be killed has a short lease [ms]."""
     (folder / "log").mkdir(exist_ok=True)
     words = [url, str(folder), json.dumps(plan or {}), *map(str, orders), str(workers), str(lease)]
     process = subprocess.Popen(
@@ -91,7 +91,7 @@ def test_killed_before_any_claim(store, store_url, tmp_path):
 
 def test_killed_between_claim_and_finish(store, store_url, tmp_path):
     plan = {str(number): ["hang", "ok"] for number in range(2)}
-    with replica(store_url, tmp_path, plan=plan, orders=(0, 6)) as first:
+    with replica(store_url, tmp_path, plan=plan, orders=(0, 6), lease=2000) as first:
         jobs = accepted_by(first)
         until(lambda: len(begun(tmp_path)) == 2)
         kill(first)
@@ -108,7 +108,7 @@ def test_killed_at_any_moment(tmp_path):
     url, dice = str(tmp_path / "jobs.sqlite"), random.Random(9)
     jobs = []
     for turn in range(3):
-        with replica(url, tmp_path, orders=(turn * 10, turn * 10 + 10)) as process:
+        with replica(url, tmp_path, orders=(turn * 10, turn * 10 + 10), lease=1000) as process:
             lines = dice.randrange(1, 14)
             for _ in range(lines):
                 line = process.stdout.readline().strip()
@@ -136,9 +136,9 @@ def test_three_replicas_share_a_store_and_one_is_killed(postgres_url, tmp_path):
     plan = {str(number): ["pause"] for number in range(24)}
     try:
         with (
-            replica(postgres_url, tmp_path, plan=plan, orders=(0, 24), lease=3000) as first,
+            replica(postgres_url, tmp_path, plan=plan, orders=(0, 24)) as first,
             replica(postgres_url, tmp_path, plan=plan, lease=3000) as second,
-            replica(postgres_url, tmp_path, plan=plan, lease=3000) as third,
+            replica(postgres_url, tmp_path, plan=plan) as third,
         ):
             jobs = accepted_by(first)
             accepted_by(second)

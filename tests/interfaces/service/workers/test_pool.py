@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.interfaces.service.orders import order
@@ -86,12 +86,11 @@ def test_a_worker_killed_from_outside_costs_an_attempt(store, tmp_path):
 
 
 def test_a_scan_over_its_time_is_killed(store, tmp_path):
-    with pool(store, tmp_path, {"1": ["hang"]}, time_limit=0.3):
+    with pool(store, tmp_path, {"1": ["hang"]}, time_limit=0.3) as workers:
         job = done(store)
         assert (job.state, job.failure.code) == (JobState.FAILED, "scan-timeout")
-        pids = [pid for _, pid in begun(tmp_path)]
-        assert len(set(pids)) == MAX_ATTEMPTS
-        assert all(gone(pid) for pid in pids)
+        assert workers.state().starts == MAX_ATTEMPTS
+        assert all(gone(pid) for _, pid in begun(tmp_path))
 
 
 def test_failures_that_pass_are_tried_again_and_others_are_not(store, tmp_path):
@@ -139,10 +138,13 @@ def test_a_cancelled_scan_is_killed(store, tmp_path):
 
 
 def test_stopping_lets_scans_finish_that_are_quick_enough(store, tmp_path):
-    with pool(store, tmp_path, {"1": ["pause"]}) as workers:
+    with pool(store, tmp_path, {"1": ["wait"]}) as workers, ThreadPoolExecutor(1) as thread:
         running, waiting = accept(store), accept(store, 2)
         until(lambda: begun(tmp_path))
-        assert workers.stop(20)
+        stopping = thread.submit(workers.stop, 60)
+        until(lambda: workers._end is not None)
+        (tmp_path / "go").touch()
+        assert stopping.result(60)
         assert store.job(running).state is JobState.DONE
         assert (store.job(waiting).state, store.job(waiting).attempts) == (JobState.WAITING, 0)
 
@@ -203,13 +205,14 @@ def test_work_goes_on_when_the_store_was_away(store, tmp_path):
             return getattr(store, name)
 
     flaky = Flaky()
-    with pool(flaky, tmp_path, {"1": ["pause"]}, listener=said.append) as workers:
+    with pool(flaky, tmp_path, {"1": ["wait"]}, listener=said.append) as workers:
         job_id = accept(store)
         until(lambda: begun(tmp_path))
         flaky.away = True
         workers.wake()
         until(lambda: "the plug was pulled" in workers.state().trouble)
-        time.sleep(0.35)
+        (tmp_path / "go").touch()
+        until(lambda: workers._slots[0]._answer is not None)
         flaky.away = False
         job = until(lambda: ended(store, job_id))
         assert (job.state, job.attempts) == (JobState.DONE, 1)

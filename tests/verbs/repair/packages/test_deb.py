@@ -171,6 +171,10 @@ def test_configuration_files(tmp_path):
         b"etc/obsolete": b"old obsolete",
     }
     assert (things[b"etc/plain"].mode, things[b"etc/plain"].uid) == (0o100640, 5)
+    beside = things[b"etc/edited.dpkg-dist"]
+    assert (beside.mode, beside.uid) == (0o100600, 5)
+    assert "/etc/edited was changed in the image and kept: see /etc/edited.dpkg-dist" in change.notes
+    assert "/etc/deleted was removed in the image and not put back: see /etc/deleted.dpkg-dist" in change.notes
     field = things[STATUS].content.partition(b"Conffiles:")[2].partition(b"Description")[0].decode()
     assert (
         field

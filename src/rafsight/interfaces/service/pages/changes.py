@@ -1,6 +1,6 @@
 """What changed: two scans of an image beside each other, and what newer advisories say about images known before.
 
-This module alone decides what these pages show. Vulnerabilities are compared; secrets and checks are not.
+This module alone decides what these pages show.
 """
 
 from typing import Annotated, Final
@@ -9,12 +9,13 @@ import msgspec
 from starlette.responses import Response
 
 from rafsight.interfaces.service.jobs.model import News, Paging, ReportHead
-from rafsight.interfaces.service.pages.comparing import compare, earlier_of, earlier_ones
-from rafsight.interfaces.service.pages.reports import ReportQuery, head_named, place_of, report_of
+from rafsight.interfaces.service.pages.comparing import comparable, compare, earlier_of
+from rafsight.interfaces.service.pages.reports import SCANNERS, ReportQuery, head_named, place_of, report_of
 from rafsight.interfaces.service.pages.visits import Page, Visit
 from rafsight.interfaces.service.web.endpoints import PATH_PATTERNS
 from rafsight.interfaces.service.web.faults import NotFound
 from rafsight.interfaces.service.web.wire import Offset
+from rafsight.reports.targets import title_of
 
 _MOST: Final = 200
 _NEWS: Final = 20
@@ -53,6 +54,8 @@ async def _show_changes(visit: Visit) -> Response:
         earlier=earlier,
         choices=_choices(head, history.items, earlier),
         comparison=comparison,
+        scanners=SCANNERS,
+        kinds=title_of,
         since_news=await _since_news(visit, head),
     )
 
@@ -65,7 +68,7 @@ async def _show_news(visit: Visit) -> Response:
 
 def _choices(head: ReportHead, history: tuple[ReportHead, ...], chosen: ReportHead) -> tuple[ReportHead, ...]:
     """Return the reports that this one can be compared with."""
-    found = tuple(one for one in earlier_ones(head, history) if "vuln" in one.scanners)
+    found = comparable(head, history)
     return found if any(one.id == chosen.id for one in found) else (chosen, *found)
 
 

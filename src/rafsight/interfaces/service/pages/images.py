@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from rafsight.interfaces.service.jobs.model import ImageOrder, Paging, Place, ReportHead
 from rafsight.interfaces.service.jobs.model import Page as Part
+from rafsight.interfaces.service.pages.comparing import comparable
 from rafsight.interfaces.service.pages.visits import Page, Visit
 from rafsight.interfaces.service.web.faults import NotFound
 from rafsight.interfaces.service.web.wire import Offset, Search
@@ -60,7 +61,8 @@ async def _show_image(visit: Visit) -> Response:
     found = await history_of(visit, place)
     if not found.items:
         raise NotFound(what="report about this image")
-    return visit.show("image", image=place, found=found)
+    compared = {head.id for head in found.items if comparable(head, found.items)}
+    return visit.show("image", image=place, found=found, compared=compared)
 
 
 async def history_of(visit: Visit, place: Place) -> Part[ReportHead]:

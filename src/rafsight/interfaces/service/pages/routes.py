@@ -12,12 +12,15 @@ This module alone decides what lies where:
     /state                queue, workers, database, cache, deliveries
     /login, /logout       who looks
     /assets/NAME          style and icon
+    everything else       for browsers, a page that says so
 """
 
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from rafsight.interfaces.service.pages import changes, hunts, images, login, reports, scans, state
 from rafsight.interfaces.service.pages.rendering import ASSET_PATH, Renderer
@@ -52,7 +55,27 @@ def routes(service: Service) -> list[BaseRoute]:
     """
     base_url = service.settings.base_url
     renderer, sessions = Renderer(base_url), Sessions(base_url)
-    return [Route(page.path, Door(page, service, renderer, sessions)) for page in pages_of(renderer, sessions)]
+    doors = [Route(page.path, Door(page, service, renderer, sessions)) for page in pages_of(renderer, sessions)]
+    nowhere = Page(path="/{path:path}", name="page_nowhere", get=_say_nowhere, scope=ANONYMOUS)
+    return [*doors, Route(nowhere.path, _Nowhere(Door(nowhere, service, renderer, sessions)))]
+
+
+async def _say_nowhere(visit: Visit) -> Response:
+    del visit
+    raise NotFound(what="such address")
+
+
+class _Nowhere:
+    """Answers for all addresses that there are not: people get a page, programs what they always get."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get("accept", ""):
+            raise NotFound(what="such address")
+        await self._door(scope, receive, send)
 
 
 def _assets(renderer: Renderer) -> Page:

@@ -76,7 +76,7 @@ class NotFound(RequestFault):
 
     code = "nothing-there"
     template = "there is no {what} here"
-    remedy = "Results are kept for a while only; ask for the scan again."
+    remedy = "Check the address. Results are kept for a while only: ask for the scan again."
     status = 404
     exit_status = ExitStatus.NOT_FOUND
 

@@ -5,12 +5,12 @@ one that fixes most of its findings is taken; of those the lowest version, for N
 there is one. Where a report names a fix for each branch, that of a file's own branch counts.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rafsight.matching.fixing import ends_flaw, version_numbers
 from rafsight.matching.versions import UncomparableVersion
 from rafsight.verbs.repair.packages.outcome import DEB, NPM, WHEEL
 from rafsight.verbs.repair.packages.python_site import site_by_path
@@ -19,7 +19,6 @@ from rafsight.verbs.repair.packages.scan_report import Report, ReportedFinding
 from rafsight.verbs.repair.packages.shelf import SCHEMES, ShelfFile, Unusable, look_through, name_key
 from rafsight.verbs.repair.packages.wheel_fit import machine_of, why_unfit
 
-_NUMBERS: Final = re.compile(r"(?:[0-9]+!|v|=)?([0-9]+(?:\.[0-9]+)*)")
 _MUSL_FAMILIES: Final = frozenset({"alpine"})
 _DEB_ARCHITECTURES: Final = {
     "amd64": "amd64",
@@ -161,7 +160,7 @@ def _best(
     for one in fitting:
         fixed = [finding for finding in fixable if _fixes(one, finding)]
         if fixed and _is_upgrade(one, first.version):
-            jumps = first.kind == NPM and _numbers(one.version)[:1] != _numbers(first.version)[:1]
+            jumps = first.kind == NPM and version_numbers(one.version)[:1] != version_numbers(first.version)[:1]
             ranked.append(((-len(fixed), jumps, _key(one.kind, one.version), one.path), one, fixed))
     best, done = None, list[ReportedFinding]()
     if ranked:
@@ -200,30 +199,7 @@ def _site_path(path: str) -> bytes:
 
 
 def _fixes(file: ShelfFile, finding: ReportedFinding) -> bool:
-    """Tell whether a file's version ends a flaw: it reaches the fix of its own branch, else the highest one."""
-    try:
-        own = SCHEMES[file.kind].key(file.advised_version)
-        fixes = {SCHEMES[file.kind].key(fix): fix for fix in finding.fixes}
-    except UncomparableVersion:
-        return False
-    shared = {key: _shared(file.advised_version, fix) for key, fix in fixes.items()}
-    closest = max(shared.values())
-    return own >= max(key for key, count in shared.items() if count == closest)
-
-
-def _shared(version: str, fix: str) -> int:
-    """Count the numbers that a version shares with a fix from the start; the last number of a fix makes no branch."""
-    count = 0
-    for own, other in zip(_numbers(version), _numbers(fix)[:-1], strict=False):
-        if own != other:
-            break
-        count += 1
-    return count
-
-
-def _numbers(version: str) -> list[str]:
-    found = _NUMBERS.match(version.strip())
-    return [number.lstrip("0") for number in found[1].split(".")] if found is not None else []
+    return ends_flaw(file.advised_version, finding.fixes, SCHEMES[file.kind])
 
 
 def _is_upgrade(file: ShelfFile, installed: str) -> bool:

@@ -115,8 +115,12 @@ class _Plan:
                 put = self._put(items[name], path)
                 change.puts.append(replace(put, mode=None, uid=None, gid=None) if place is not None else put)
             elif fate is Fate.BESIDE:
-                change.puts.append(self._put(items[name], path + _BESIDE))
-                change.notes.append(f"/{escape(name)} was changed in the image and kept: see /{escape(name + _BESIDE)}")
+                put = self._put(items[name], path + _BESIDE)
+                if place is not None:  # as the file that it lies beside, which may be nobody else's to read
+                    put = replace(put, mode=place.mode, uid=place.uid, gid=place.gid)
+                change.puts.append(put)
+                done = "changed in the image and kept" if place is not None else "removed in the image and not put back"
+                change.notes.append(f"/{escape(name)} was {done}: see /{escape(name + _BESIDE)}")
             elif place is None:
                 change.notes.append(f"/{escape(name)} was removed in the image and not put back")
         for name, one in before.items():
