@@ -74,8 +74,9 @@ def processes_naming(folder):
 
 
 def view_folders(folder):
-    """Return the folders of views in the caches below a folder."""
-    return [one for one in folder.glob("**/views/*") if one.is_dir()] if not mounts_below(folder) else []
+    """Return the folders of views in the caches below a folder; some may go away while they are looked for."""
+    found = os.walk(folder) if not mounts_below(folder) else ()
+    return [Path(place, name) for place, names, _ in found if Path(place).name == "views" for name in names]
 
 
 def what_is_left(folder):

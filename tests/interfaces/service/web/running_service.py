@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import yaml
@@ -126,10 +127,11 @@ def running(folder, *, token="", **settings):
 
 
 def files_with(folder, *secrets):
-    """Return the files below a folder in which one of some secrets stands."""
+    """Return the files below a folder in which one of some secrets stands; some may go away meanwhile."""
     found = []
-    for path in folder.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            found += [path for secret in secrets if secret.encode() in content]
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            with suppress(FileNotFoundError):
+                content = path.read_bytes() if path.is_file() else b""
+                found += [path for secret in secrets if secret.encode() in content]
     return found
