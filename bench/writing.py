@@ -1,7 +1,7 @@
 """Images made and mended: `convert` from and to a registry on loopback, `repair` over the slow link.
 
-Beside `convert` stand nydusify where it is on PATH with nydus-image (else its figures, which were measured elsewhere on
-two cores), and what nydus-image takes for the layers alone: no registry, no verifying, all layers at once.
+Beside `convert` stand nydusify where it is on PATH with nydus-image (else its figures, which were measured once on two
+cores), and what nydus-image takes for the layers alone: no registry, no verifying, all layers at once.
 """
 
 import json
@@ -14,8 +14,15 @@ from pathlib import Path
 
 from bench.measure import Sample, middle, python, rafsight, run, service
 
-NYDUSIFY = {"wordpress-like": 9.1, "tensorflow-like": 41.0}
-"""[s] of `nydusify convert` to RAFS v6."""
+NYDUSIFY = {
+    "go-like": 0.31,
+    "ubuntu-like": 2.09,
+    "wordpress-like": 3.57,
+    "node-like": 3.55,
+    "java-like": 4.98,
+    "tensorflow-like": 15.27,
+}
+"""[s] of `nydusify convert` to RAFS v6, with nydus-image 2.4.4."""
 REPAIRED = 100_000
 """[bytes] of the file that `repair` replaces."""
 
