@@ -197,7 +197,7 @@ class Fleet:
         """
         options = replace(self._options, platform=lead.platform or self._options.platform)
         with self._source(lead.reference, Meter(whole=self._meter)) as source:
-            name = lead.index_digest or lead.digest if source.repository else source.name  # a tag may have moved
+            name = (lead.index_digest or lead.digest) if source.repository else source.name  # a tag may have moved
             with FoundImage(lead.reference, replace(source, name=name), options, listener, self._pool) as found:
                 yield found
 

@@ -1,21 +1,20 @@
 """npm packages that Yarn runs out of their archives (Plug'n'Play): `.yarn/cache/*.zip`, where a `.pnp.cjs` lies beside.
 
 Such an application has no `node_modules`, and its packages are never unpacked. Without that file the folder is a cache,
-of which nobody runs anything. This module alone decides that, and how much of an archive is read: its directory and the
-`package.json` of the package. What that says is decided in `node`.
+of which nobody runs anything. This module alone decides that, and which member is the `package.json` of the package.
+What that says is decided in `node`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
-from rafsight.analysis.extractor import Extractor, FileView, Found, MalformedFile, ReadMore
-from rafsight.analysis.inventory import Component, Inventory
+from rafsight.analysis.extractor import Extractor, FileView, Found
+from rafsight.analysis.inventory import Inventory
 from rafsight.analysis.lang.node import read_package
+from rafsight.analysis.lang.zip_member import read_by_member
 from rafsight.base.units import KiB, MiB
-from rafsight.formats.tables import MalformedImage
-from rafsight.formats.zip_tail import Range, find_directory, read_directory, read_member
+from rafsight.formats.zip_tail import read_member
 from rafsight.image.selection import Wants
 
 _CACHE: Final = b".yarn/cache/"
@@ -29,31 +28,11 @@ def read_archive(file: FileView) -> Iterator[Found]:
 
     Raises: MalformedFile.
     """
-    try:
-        found = _manifest(file)
-    except MalformedImage as fault:
-        raise MalformedFile(what=str(fault), where="the archive") from fault
-    if isinstance(found, Range):
-        yield ReadMore(ranges=((found.offset, found.size),))
-    elif found is not None:
-        member, content = found
-        for item in read_package(FileView(path=member, size=len(content), runs=((0, content),))):
-            yield replace(item, member=member) if isinstance(item, Component) else item
+    return read_by_member(file, _is_manifest, read_package, how=read_member, size=_MANIFEST_SIZE)
 
 
-def _manifest(file: FileView) -> tuple[bytes, bytes] | Range | None:
-    """Return the path and content of the manifest, what has to be read first, or None if there is none."""
-    directory = find_directory(file.slice, file.size)
-    if directory is None or isinstance(directory, Range):
-        return directory
-    listed = file.slice(directory.offset, directory.size)
-    if listed is None:
-        return Range(directory.offset, directory.size)
-    entry = next(read_directory(listed, directory, lambda name: _MANIFEST.fullmatch(name) is not None), None)
-    if entry is None:
-        return None
-    content = read_member(file.slice, entry, _MANIFEST_SIZE)
-    return content if isinstance(content, Range) else (entry.name, content)
+def _is_manifest(name: bytes) -> bool:
+    return _MANIFEST.fullmatch(name) is not None
 
 
 def _run_from(paths: Sequence[bytes], inventory: Inventory) -> Iterable[bytes]:  # noqa: ARG001
